@@ -1,0 +1,4 @@
+"""Points3D → Trajectories.
+
+measurement → motion → bank → lifecycle → smoother → trajectory_filter.
+"""
