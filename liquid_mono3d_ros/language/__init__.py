@@ -1,0 +1,1 @@
+"""Trajectories → facts → words."""
