@@ -62,6 +62,8 @@ class Setting:
     bounds: tuple[float, float] | None
     choices: tuple[str, ...] | None
     live: bool
+    words: bool
+    """Whether the value is text, or a tuple of texts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,11 +83,14 @@ class Settings:
     @classmethod
     def leaves(cls, prefix: str = "") -> Iterator[Setting]:
         """Yield each setting of the record and of its groups, in order."""
+        hints = get_type_hints(cls)
         for field in dataclasses.fields(cls):
             if field.default_factory is not dataclasses.MISSING:
                 yield from field.default_factory.leaves(f"{prefix}{field.name}.")  # type: ignore[attr-defined]
             else:
-                yield Setting(f"{prefix}{field.name}", field.default, **field.metadata)
+                words = "str" in str(hints[field.name])
+                name = f"{prefix}{field.name}"
+                yield Setting(name, field.default, **field.metadata, words=words)
 
     @classmethod
     def from_flat(cls: type[S], values: Mapping[str, Any]) -> S:

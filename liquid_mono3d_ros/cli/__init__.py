@@ -1,0 +1,1 @@
+"""The ``liquid-mono3d`` command: one module for each verb."""

@@ -1,0 +1,25 @@
+"""``liquid-mono3d bench NAME --json FILE``: measure, print the table, write the JSON."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Sequence
+
+BENCHES = {"pipeline": "latency and losses of the road, image to pose"}
+QUICK = {"pipeline": {"runs": 1, "rounds": 4}}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one benchmark; a missed target is printed, not an error."""
+    parser = argparse.ArgumentParser(prog="liquid-mono3d bench")
+    parser.add_argument("name", choices=BENCHES, help="; ".join(map(": ".join, BENCHES.items())))
+    parser.add_argument("--json", metavar="FILE", help="write the report there too")
+    parser.add_argument("--quick", action="store_true", help="a short run, for a first look")
+    given = parser.parse_args(arguments)
+    module = importlib.import_module(f"liquid_mono3d_ros.bench.{given.name}")
+    report = module.measure(**(QUICK[given.name] if given.quick else {}))
+    print(report.to_table())
+    if given.json:
+        report.write(given.json)
+    return 0

@@ -1,0 +1,171 @@
+"""Who may import whom: the table of the house, kept by machine."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "liquid_mono3d_ros"
+LEVELS = (
+    {"checks", "records", "settings", "resources"},
+    {"tracking", "geometry", "liquid", "video"},
+    {"fusion", "lite", "synth"},
+    {"language"},
+    {"pipeline", "graph", "arguments", "processes", "recording", "train", "bench"},
+    {"nodes", "cli"},
+)
+LEVEL = {unit: level for level, units in enumerate(LEVELS) for unit in units}
+NEIGHBOURS = {0, 4}
+"""Levels whose units may import one another; never in a circle."""
+ROS = {
+    "rclpy", "cv_bridge", "message_filters", "tf2_ros", "rosidl_runtime_py", "ament_index_python",
+    "rcl_interfaces", "builtin_interfaces", "std_srvs", "launch", "launch_ros", "liquid_mono3d",
+}  # fmt: skip
+OPTIONAL = {"cv_bridge", "message_filters", "tf2_ros", "transformers", "onnxruntime", "openai"}
+"""Imported in the function that needs them."""
+
+
+def is_ros(name):
+    top = name.partition(".")[0]
+    return top in ROS or top.endswith("_msgs")
+
+
+def modules():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def unit_of(name):
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def imports(path):
+    """Yield (module imported, whether at import time); type-checking imports are left out."""
+    yield from _imports(ast.parse(path.read_text(encoding="utf-8")), at_import=True)
+
+
+def _imports(node, at_import):
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield alias.name, at_import
+        elif isinstance(child, ast.ImportFrom):
+            yield child.module, at_import
+            for alias in child.names:
+                inner = f"{child.module}.{alias.name}"
+                if _is_module(inner):
+                    yield inner, at_import
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        else:
+            is_function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
+            yield from _imports(child, at_import and not is_function)
+
+
+def _is_module(name):
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def own_imports(path):
+    return {name for name, _ in imports(path) if name.split(".")[0] == "liquid_mono3d_ros"}
+
+
+def test_every_module_has_a_level():
+    units = {unit_of(dotted(path)) for path in modules()} - {""}
+    assert units <= set(LEVEL), "new folders and modules get a level in LEVELS"
+    assert len(units) > 10
+
+
+def test_imports_go_downwards():
+    def allowed(own, other):
+        level, below = LEVEL[own], LEVEL[other]
+        return below < level or (below == level and level in NEIGHBOURS)
+
+    assert not [
+        f"{dotted(path)} imports {name}"
+        for path in modules()
+        for name in own_imports(path)
+        if (own := unit_of(dotted(path))) != (other := unit_of(name))
+        and other
+        and not (own and allowed(own, other))
+    ]
+
+
+def test_nothing_imports_the_nodes():
+    assert not [
+        f"{dotted(path)} imports {name}"
+        for path in modules()
+        for name in own_imports(path)
+        if unit_of(name) == "nodes" and unit_of(dotted(path)) != "nodes"
+    ]
+
+
+def test_ros_only_in_the_nodes():
+    offences = {
+        f"{dotted(path)} imports {name}"
+        for path in modules()
+        for name, _ in imports(path)
+        if is_ros(name) and unit_of(dotted(path)) != "nodes"
+    }
+    assert not offences
+    assert any(is_ros(name) for name, _ in imports(PACKAGE / "nodes" / "stage.py"))
+
+
+def test_torch_is_nowhere_and_optional_packages_are_lazy():
+    found = [(dotted(path), *item) for path in modules() for item in imports(path)]
+    assert not [item for item in found if item[1].split(".")[0] == "torch"]
+    assert not [item for item in found if item[1].split(".")[0] in OPTIONAL and item[2]]
+
+
+def test_no_circles():
+    graph = {dotted(path): own_imports(path) - {dotted(path)} for path in modules()}
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError
+    assert set(graph) <= set(order)
+
+
+def test_the_walk_sees_what_it_should(tmp_path):
+    path = tmp_path / "example.py"
+    path.write_text(
+        "from typing import TYPE_CHECKING\n"
+        "import numpy as np\n"
+        "from liquid_mono3d_ros import records\n"
+        "if TYPE_CHECKING:\n    import rclpy\n"
+        "try:\n    import torch.nn\nexcept ImportError:\n    pass\n"
+        "class A:\n    def f(self):\n        from tf2_ros import Buffer\n"
+    )
+    assert list(imports(path)) == [
+        ("typing", True),
+        ("numpy", True),
+        ("liquid_mono3d_ros", True),
+        ("liquid_mono3d_ros.records", True),
+        ("torch.nn", True),
+        ("tf2_ros", False),
+    ]
+
+
+def test_the_core_imports_without_ros_and_torch():
+    core = [dotted(path) for path in modules() if unit_of(dotted(path)) != "nodes"]
+    program = f"""
+import importlib, sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top in {ROS | OPTIONAL | {"torch"}!r} or top.endswith("_msgs"):
+            raise AssertionError("imported " + name)
+
+sys.meta_path.insert(0, Refuse())
+for name in {core!r}:
+    importlib.import_module(name)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
