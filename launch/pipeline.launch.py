@@ -6,8 +6,9 @@ ros2 launch liquid_mono3d pipeline.launch.py left:=/stereo/left/image_rect \
 
 from launch import LaunchDescription
 
-from liquid_mono3d_ros.arguments import PIPELINE, plan_pipeline
+from liquid_mono3d_ros.arguments import PIPELINE
 from liquid_mono3d_ros.nodes.launching import declare, start
+from liquid_mono3d_ros.plan import plan_pipeline
 
 
 def generate_launch_description():

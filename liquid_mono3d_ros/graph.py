@@ -244,8 +244,8 @@ class PlayerSettings(StageSettings):
     max_ahead: int = setting(
         0,
         "images of a camera without tracks after which it waits, so that none is lost on a slow"
-        " machine; 0: never, as a camera",
-        bounds=(0, 100),
+        " machine; 0: never, as a camera; no more than the queues hold",
+        bounds=(0, 5),
     )
     wait_for: tuple[str, ...] = setting((), "nodes without which the first image is not played")
     wait: float = setting(

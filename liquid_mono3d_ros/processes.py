@@ -11,8 +11,8 @@ import time
 from collections.abc import Mapping
 from types import FrameType, TracebackType
 
-from liquid_mono3d_ros.arguments import Plan, Process
 from liquid_mono3d_ros.checks import complain
+from liquid_mono3d_ros.plan import Plan, Process
 
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 """Treated as Ctrl-C: whoever ends this process must not leave the nodes behind."""

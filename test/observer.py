@@ -29,12 +29,12 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from rclpy.signals import SignalHandlerOptions  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 
-from liquid_mono3d_ros.arguments import Process  # noqa: E402
 from liquid_mono3d_ros.geometry.camera import Camera  # noqa: E402
 from liquid_mono3d_ros.graph import TOPICS  # noqa: E402
 from liquid_mono3d_ros.nodes.images import bgr_to_image  # noqa: E402
 from liquid_mono3d_ros.nodes.messages import header, tracks2d_to_msg  # noqa: E402
 from liquid_mono3d_ros.nodes.stage import Stage, message_type, quality  # noqa: E402
+from liquid_mono3d_ros.plan import Process  # noqa: E402
 from liquid_mono3d_ros.processes import command  # noqa: E402
 
 PACKAGE = Path(__file__).parents[1]
@@ -114,6 +114,10 @@ class Observer:
         """Return the full name of a topic or service of a namespace."""
         return name if name.startswith("/") else f"{f'/{namespace}' if namespace else ''}/{name}"
 
+    def settle(self) -> None:
+        """Listen for the moment in which the other side of a connection learns of this one."""
+        self.spin(0.1)
+
     def spin(self, duration: float) -> None:
         """Listen for some seconds."""
         end = time.monotonic() + duration
@@ -141,7 +145,7 @@ class Observer:
             speaker = self.node.create_publisher(type(message), resolved, qos)
             self._speakers[resolved] = speaker
             self.until(speaker.get_subscription_count, f"a subscriber of {resolved}")
-            self.spin(0.2)  # until the subscriber knows of the publisher, too
+            self.settle()
         self._speakers[resolved].publish(message)
         self.executor.spin_once(timeout_sec=0)
 

@@ -4,14 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from liquid_mono3d_ros.arguments import (
-    DEMO,
-    PIPELINE,
-    Camera,
-    complete,
-    plan_demo,
-    plan_pipeline,
-)
+from liquid_mono3d_ros.arguments import DEMO, PIPELINE, complete
+from liquid_mono3d_ros.plan import Camera, plan_demo, plan_pipeline
 
 STEREO = {"left": "/stereo/left/image_rect", "right": "/stereo/right/image_rect"}
 RIG = Path(__file__).parents[1] / "config/rigs/stereo_synthetic.yaml"

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from liquid_mono3d_ros.arguments import DEMO, PIPELINE, plan_demo, plan_pipeline
+from liquid_mono3d_ros.arguments import DEMO, PIPELINE
 from liquid_mono3d_ros.graph import NODES, ROAD, TOPICS
+from liquid_mono3d_ros.plan import plan_demo, plan_pipeline
 
 LAUNCH = Path(__file__).parents[1] / "launch"
 STEREO = {

@@ -13,7 +13,7 @@ LEVELS = (
     {"tracking", "geometry", "liquid", "video"},
     {"fusion", "lite", "synth"},
     {"language"},
-    {"pipeline", "graph", "arguments", "processes", "recording", "train", "bench"},
+    {"pipeline", "graph", "arguments", "plan", "processes", "recording", "train", "bench"},
     {"nodes", "cli"},
 )
 LEVEL = {unit: level for level, units in enumerate(LEVELS) for unit in units}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from liquid_mono3d_ros import processes
-from liquid_mono3d_ros.arguments import Plan, Process
+from liquid_mono3d_ros.plan import Plan, Process
 from liquid_mono3d_ros.processes import Supervisor, command
 
 READY = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch(); "
@@ -182,7 +182,7 @@ def test_whoever_ends_the_supervisor_ends_its_nodes(tmp_path, number):
     program = f"""
         import sys
         from liquid_mono3d_ros import processes
-        from liquid_mono3d_ros.arguments import Plan, Process
+        from liquid_mono3d_ros.plan import Plan, Process
 
         text = {OBEDIENT!r}
         processes.command = lambda process: [sys.executable, "-c", text, {str(tmp_path / "a")!r}]

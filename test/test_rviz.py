@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from liquid_mono3d_ros.arguments import plan_demo, plan_pipeline
 from liquid_mono3d_ros.geometry.rig import load_rig
 from liquid_mono3d_ros.graph import NODES, RELIABLE, TOPICS
+from liquid_mono3d_ros.plan import plan_demo, plan_pipeline
 
 ROOT = Path(__file__).parents[1]
 SHOWS = {

@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from liquid_mono3d_ros.arguments import plan_demo
 from liquid_mono3d_ros.bench.report import Report, Target
+from liquid_mono3d_ros.plan import plan_demo
 from liquid_mono3d_ros.processes import Supervisor
 
 FORTH = 38

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from liquid_mono3d_ros.arguments import Plan, plan_demo
 from liquid_mono3d_ros.bench.evidence import (
     disagreements,
     known_facts,
@@ -23,6 +22,7 @@ from liquid_mono3d_ros.bench.summary import last_description, summarise, table
 from liquid_mono3d_ros.checks import complain
 from liquid_mono3d_ros.cli.clip import ClipUnavailable, fetch_clip
 from liquid_mono3d_ros.geometry.rig import load_rig
+from liquid_mono3d_ros.plan import Plan, plan_demo
 from liquid_mono3d_ros.processes import Supervisor
 from liquid_mono3d_ros.resources import share_path
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from liquid_mono3d_ros.arguments import DEMO, PIPELINE, Argument, plan_demo, plan_pipeline
+from liquid_mono3d_ros.arguments import DEMO, PIPELINE, Argument
 from liquid_mono3d_ros.graph import NODES, QUALITIES, SERVICES, TOPICS
+from liquid_mono3d_ros.plan import plan_demo, plan_pipeline
 from liquid_mono3d_ros.settings import Setting
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from liquid_mono3d_ros.arguments import DEMO, PIPELINE, Argument, plan_demo, plan_pipeline
+from liquid_mono3d_ros.arguments import DEMO, PIPELINE, Argument
 from liquid_mono3d_ros.checks import complain
+from liquid_mono3d_ros.plan import plan_demo, plan_pipeline
 from liquid_mono3d_ros.processes import Supervisor
 
 USAGE = """\

@@ -16,7 +16,8 @@ from launch.actions import (
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node, PushRosNamespace
 
-from liquid_mono3d_ros.arguments import Argument, Plan, Process
+from liquid_mono3d_ros.arguments import Argument
+from liquid_mono3d_ros.plan import Plan, Process
 
 
 def declare(arguments: Iterable[Argument]) -> list[DeclareLaunchArgument]:

@@ -1,5 +1,7 @@
 """The player: what it opens, in which order it publishes, and what its messages say."""
 
+import signal
+
 import cv2
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from liquid_mono3d_ros.nodes.calibration import info_arguments
 from liquid_mono3d_ros.nodes.images import image_to_bgr
 from liquid_mono3d_ros.nodes.messages import to_stamp
 from liquid_mono3d_ros.nodes.player import PlayerNode, camera_info, open_recording
-from liquid_mono3d_ros.nodes.stage import quality
+from liquid_mono3d_ros.nodes.stage import quality, run
 from liquid_mono3d_ros.recording import ORIGIN, Looped, StoredRecording, SyntheticRecording
 
 pytestmark = pytest.mark.ros
@@ -159,9 +161,23 @@ def test_deactivating_stops_the_images_and_activating_starts_them_again(small_ri
         observer.until(lambda: images)
         node.trigger_deactivate()
         assert node.thread is None
-        observer.spin(0.2)
+        observer.settle()
         before = len(images)
         observer.spin(0.3)
         assert len(images) == before
         node.trigger_activate()
         observer.until(lambda: len(images) > before)
+
+
+def test_a_recording_that_has_ended_ends_the_node(small_rig, at_once, monkeypatch, capfd):
+    words = [f"rig:={small_rig}", "duration:=0.2", "frame_rate:=20.0", "wait:=0.0", "loop:=2"]
+    arguments = [word for pair in words for word in ("-p", pair)]
+    monkeypatch.setattr("sys.argv", ["player", "--ros-args", *arguments, "--log-level", "info"])
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        assert run(PlayerNode) == 0
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    told = "".join(capfd.readouterr())
+    assert "played 16 frames at rate" in told
+    assert "Traceback" not in told

@@ -45,7 +45,8 @@ def test_messages_come_back_with_their_stamps(tmp_path):
         ("{camera}/camera_info", CameraInfo(header=header(STAMP, "f")), {"camera": "left"}),
     ]
     level, _, values = record(tmp_path / "a.mcap", said)
-    assert (level, int(values["bytes"]) > 0) == (0, True)
+    assert level == 0
+    assert int(values["count written"]) >= 3
     summary, messages = read(tmp_path / "a.mcap")
     heard = {topic: message for topic, message, _ in messages}
     assert heard.keys() >= {"/pose", "/points3d", "/left/camera_info"}

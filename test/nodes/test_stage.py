@@ -158,7 +158,9 @@ def seen_time(node, observer, stamp):
     observer.until(lambda: node.get_clock().now().nanoseconds == round(stamp * SECOND))
 
 
-def test_the_first_clock_message_is_no_jump():
+@pytest.mark.parametrize("sees_backward_stamps", [True, False])
+def test_the_first_clock_message_is_no_jump(sees_backward_stamps, monkeypatch):
+    monkeypatch.setattr(Trial, "sees_backward_stamps", sees_backward_stamps)
     with simulated() as (node, observer):
         observer.say("points3d", points(1_700_000_000))
         observer.until(lambda: node.got)
@@ -191,6 +193,17 @@ def test_a_clock_that_is_later_than_the_messages_does_not_restart_twice():
         tick(observer, 1)
         seen_time(node, observer, 1)
         assert node.restarts == 0
+
+
+def test_a_stage_that_does_not_look_at_stamps_restarts_with_the_clock(monkeypatch):
+    monkeypatch.setattr(Trial, "sees_backward_stamps", False)
+    with simulated() as (node, observer):
+        tick(observer, 100)
+        observer.say("points3d", points(100))
+        observer.say("points3d", points(1))
+        observer.until(lambda: node.got == [100, 1])
+        tick(observer, 1)
+        observer.until(lambda: node.restarts == 1)
 
 
 def test_a_long_jump_ahead_restarts():

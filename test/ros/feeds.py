@@ -88,7 +88,7 @@ class Feed:
         for camera in self.cameras:
             name = self.output.format(camera=camera)
             observer.until(lambda name=name: observer.node.count_publishers(name))
-        observer.spin(0.2)
+        observer.settle()
 
     def put(self, observer: Observer, k: int) -> None:
         for name, message, parts in self.messages(k):

@@ -45,7 +45,7 @@ def tracked(observer, frames=6, first=0):
     """Publish good images and wait for their tracks."""
     tracks = observer.listen("{camera}/tracks2d", camera="left")
     observer.until(lambda: observer.node.count_publishers("left/tracks2d"))
-    observer.spin(0.2)
+    observer.settle()
     for k in range(first, first + frames):
         look(observer, k)
     observer.until(lambda: tracks and tracks[-1].tracks)
@@ -131,7 +131,7 @@ def locate(observer, frames=8, first=0, rig=None, **changes):
     """Publish good tracks of both cameras and return the points that come."""
     points = observer.listen("points3d")
     observer.until(lambda: observer.node.count_publishers("points3d"))
-    observer.spin(0.2)
+    observer.settle()
     for k in range(first, first + frames):
         stamp = ORIGIN + k * FRAME
         for camera in stereo_rig().cameras.values():
@@ -279,7 +279,7 @@ def test_a_trajectory_that_cannot_be_used():
     with hosted(DescriptionNode) as (node, observer):
         facts = observer.listen("facts")
         observer.until(lambda: observer.node.count_publishers("facts"))
-        observer.spin(0.2)
+        observer.settle()
         both = TrajectoryArray(header=header(ORIGIN, "world"), trajectories=[broken, good])
         observer.say("trajectories", both)
         observer.until(lambda: facts)

@@ -1,5 +1,7 @@
 """A backward stamp, a jump of the clock and ~/reset start one new epoch, in every stage."""
 
+import time
+
 import pytest
 from feeds import CAMERAS, FRAME, TRACKING, Feed, feeds, images, stamp, trajectories
 from observer import ball, hosted
@@ -68,6 +70,8 @@ def test_an_image_that_waits_during_a_reset_is_not_used():
         feed.send(observer, 1000)
         with node.lock:  # the worker has to wait for the tracker
             node.worker.submit("left", (node.resets, ball(stamp(1001), (40.0, 60.0))))
+            while node.worker._items:  # until it is in work
+                time.sleep(0.001)
             node.reset("test")
         observer.until(lambda: node.counts["cleared_by_reset"] == 1)
         feed.send(observer, 0)
@@ -94,7 +98,7 @@ def test_the_description_forgets_the_tracks_of_the_old_epoch():
     with hosted(DescriptionNode) as (_, observer):
         facts = observer.listen("facts")
         observer.until(lambda: observer.node.count_publishers("facts"))
-        observer.spin(0.2)
+        observer.settle()
         for k in range(100, 130):
             observer.say("trajectories", trajectories(k))
         observer.until(lambda: facts and to_stamp(facts[-1].start) == ORIGIN + 100 * FRAME)

@@ -6,8 +6,8 @@ from lifecycle_msgs.srv import GetState
 from observer import interrupt, observing, output_to
 from std_srvs.srv import Trigger
 
-from liquid_mono3d_ros.arguments import Plan, Process
 from liquid_mono3d_ros.nodes.messages import to_stamp
+from liquid_mono3d_ros.plan import Plan, Process
 from liquid_mono3d_ros.processes import Supervisor
 
 pytestmark = pytest.mark.ros
