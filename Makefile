@@ -97,7 +97,8 @@ compat:  ## the core's tests without ROS, on old and new numpy and OpenCV
 define compat
 $(PYTHON) -m venv --clear out/compat
 out/compat/bin/python -m pip install --quiet $(1) $(foreach part,core demo dev,-r requirements/$(part).txt)
-out/compat/bin/python -m pytest -m 'not ros and not network' --ignore=liquid_mono3d_ros/nodes $(ARGS)
+out/compat/bin/python -m pytest -m 'not ros and not network' \
+  --ignore=liquid_mono3d_ros/nodes --ignore=test/nodes --ignore=test/ros $(ARGS)
 endef
 
 lock:  ## pin the newest versions (needs uv)

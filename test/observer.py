@@ -92,6 +92,8 @@ class Observer:
             self.executor.add_node(node)
         self.heard: dict[str, list[Any]] = {}
         self._speakers: dict[str, Any] = {}
+        self._listeners: dict[str, Any] = {}
+        self.stages = stages
 
     def close(self) -> None:
         self.executor.shutdown()
@@ -107,16 +109,35 @@ class Observer:
         qos = QoSProfile(depth=1000)
         if best_effort or topic.quality == "sensor data":
             qos = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self.node.create_subscription(message_type(topic.type), resolved, messages.append, qos)
+        self._listeners[resolved] = self.node.create_subscription(
+            message_type(topic.type), resolved, messages.append, qos
+        )
         return messages
 
     def resolve(self, name: str, namespace: str = "") -> str:
         """Return the full name of a topic or service of a namespace."""
         return name if name.startswith("/") else f"{f'/{namespace}' if namespace else ''}/{name}"
 
-    def settle(self) -> None:
-        """Listen for the moment in which the other side of a connection learns of this one."""
-        self.spin(0.1)
+    def meet(self, *names: str) -> None:
+        """Listen until both ends of these topics know of each other: what is said then arrives.
+
+        Of a node in another process only this end can be asked.
+        """
+        for name in map(self.resolve, names):
+            for knows in self._ends(name):
+                self.until(knows, f"the other end of {name}")
+
+    def _ends(self, name: str) -> Iterator[Callable[[], int]]:
+        if name in self._speakers:
+            yield self._speakers[name].get_subscription_count
+        elif name in self._listeners:
+            yield self._listeners[name].get_publisher_count
+        for stage in self.stages:
+            if name in stage._out:
+                yield stage._out[name].get_subscription_count
+            for subscription in stage._in:
+                if subscription.topic_name == name:
+                    yield subscription.get_publisher_count
 
     def spin(self, duration: float) -> None:
         """Listen for some seconds."""
@@ -144,8 +165,7 @@ class Observer:
             qos.reliability, qos.depth = ReliabilityPolicy.RELIABLE, 1000
             speaker = self.node.create_publisher(type(message), resolved, qos)
             self._speakers[resolved] = speaker
-            self.until(speaker.get_subscription_count, f"a subscriber of {resolved}")
-            self.settle()
+            self.meet(resolved)
         self._speakers[resolved].publish(message)
         self.executor.spin_once(timeout_sec=0)
 

@@ -31,6 +31,7 @@ class TriangulationNode(Stage[TriangulationNodeSettings]):
         """Read the rig, or prepare to hear of it."""
         settings = self.settings
         self.triangulator = self.calibration = None
+        self.epochs_before = 0  # of the triangulators that a new calibration replaced
         self.problems: dict[str, str] = {}
         if settings.extrinsics == "rig":
             rig = self._rig_from_file()
@@ -61,7 +62,7 @@ class TriangulationNode(Stage[TriangulationNodeSettings]):
         """Return the triangulator's drops and each camera's health."""
         if self.triangulator is None:
             return {}
-        values: dict[str, object] = {"epoch": self.triangulator.epoch}
+        values: dict[str, object] = {"epoch": self.epochs_before + self.triangulator.epoch}
         for cause, number in (self.triangulator.dropped + self.triangulator.counters).items():
             values[f"count {cause}"] = number
         if self.pairer is not None:
@@ -140,6 +141,7 @@ class TriangulationNode(Stage[TriangulationNodeSettings]):
         self.problems.pop(camera, None)
         if changed and self.triangulator is not None:
             self.counts["calibration_changed"] += 1
+            self.epochs_before += self.triangulator.epoch + 1
             self.triangulator = None
         self._build_rig()
 
@@ -195,7 +197,8 @@ class TriangulationNode(Stage[TriangulationNodeSettings]):
         self._publish(self.triangulator.add_set(tracks, poses))
 
     def _publish(self, points: Points3D) -> None:
-        self.points.publish(points3d_to_msg(points))
+        epoch = self.epochs_before + points.epoch
+        self.points.publish(points3d_to_msg(replace(points, epoch=epoch)))
 
 
 def main() -> int:

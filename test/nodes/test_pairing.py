@@ -75,7 +75,7 @@ def test_the_node_locates_paired_images(message_filters, sync):
     late = 0 if sync == "exact" else 4_000_000
     with hosted(TriangulationNode, {"sync": sync, "rig": str(STEREO_RIG)}) as (node, observer):
         points = observer.listen("points3d")
-        observer.until(lambda: observer.node.count_publishers("points3d"))
+        observer.meet("points3d")
         for k in range(10):
             for camera in rig.cameras.values():
                 stamp = ORIGIN + k * 33_000_000 + late * (camera.name == "right")

@@ -161,7 +161,7 @@ def test_deactivating_stops_the_images_and_activating_starts_them_again(small_ri
         observer.until(lambda: images)
         node.trigger_deactivate()
         assert node.thread is None
-        observer.settle()
+        observer.spin(0.2)
         before = len(images)
         observer.spin(0.3)
         assert len(images) == before

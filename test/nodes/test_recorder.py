@@ -81,8 +81,12 @@ def test_images_on_request(tmp_path):
 def test_log_times_are_those_of_the_clock(tmp_path):
     given = {"output": str(tmp_path / "a.mcap"), "use_sim_time": True}
     with hosted(RecorderNode, given) as (node, observer):
-        observer.say("/clock", Clock(clock=from_stamp(STAMP)))
-        observer.until(lambda: node.get_clock().now().nanoseconds == STAMP)
+
+        def has_heard():
+            observer.say("/clock", Clock(clock=from_stamp(STAMP)))
+            return node.get_clock().now().nanoseconds == STAMP
+
+        observer.until(has_heard)
         observer.say("pose", PoseStamped())
         observer.until(lambda: node.counts["written"] >= 2)
     times = [raw.log_time for topic, _, raw in read(tmp_path / "a.mcap")[1] if topic == "/pose"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 import rclpy
 from liquid_mono3d.msg import Point3DArray
-from observer import Observer, health, hosted
+from observer import health, hosted
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -146,16 +146,19 @@ def test_quality_can_be_overridden():
         assert node.state == "active"
 
 
-def tick(observer: Observer, stamp):
-    observer.say("/clock", Clock(clock=from_stamp(round(stamp * SECOND))))
+def tick(node, observer, stamp):
+    """Set the simulated time; a node cannot be asked whether it listens, so say it again."""
+    now = round(stamp * SECOND)
+
+    def has_heard():
+        observer.say("/clock", Clock(clock=from_stamp(now)))
+        return node.get_clock().now().nanoseconds == now
+
+    observer.until(has_heard)
 
 
 def simulated():
     return hosted(Trial, {"use_sim_time": True})
-
-
-def seen_time(node, observer, stamp):
-    observer.until(lambda: node.get_clock().now().nanoseconds == round(stamp * SECOND))
 
 
 @pytest.mark.parametrize("sees_backward_stamps", [True, False])
@@ -164,17 +167,16 @@ def test_the_first_clock_message_is_no_jump(sees_backward_stamps, monkeypatch):
     with simulated() as (node, observer):
         observer.say("points3d", points(1_700_000_000))
         observer.until(lambda: node.got)
-        tick(observer, 1_700_000_000)
-        seen_time(node, observer, 1_700_000_000)
+        tick(node, observer, 1_700_000_000)
         assert node.restarts == 0
 
 
 def test_a_clock_that_jumps_back_restarts_once_and_old_messages_are_left_out():
     with simulated() as (node, observer):
-        tick(observer, 100)
+        tick(node, observer, 100)
         observer.say("points3d", points(100))
         observer.until(lambda: node.got == [100])
-        tick(observer, 1)
+        tick(node, observer, 1)
         observer.until(lambda: node.restarts == 1)
         for stamp in (101, 1, 2):  # the first was on its way when the clock jumped
             observer.say("points3d", points(stamp))
@@ -186,35 +188,33 @@ def test_a_clock_that_jumps_back_restarts_once_and_old_messages_are_left_out():
 
 def test_a_clock_that_is_later_than_the_messages_does_not_restart_twice():
     with simulated() as (node, observer):
-        tick(observer, 100)
+        tick(node, observer, 100)
         observer.say("points3d", points(100))
         observer.say("points3d", points(1))  # its own stamp says that it is a new run
         observer.until(lambda: node.got == [100, 1])
-        tick(observer, 1)
-        seen_time(node, observer, 1)
+        tick(node, observer, 1)
         assert node.restarts == 0
 
 
 def test_a_stage_that_does_not_look_at_stamps_restarts_with_the_clock(monkeypatch):
     monkeypatch.setattr(Trial, "sees_backward_stamps", False)
     with simulated() as (node, observer):
-        tick(observer, 100)
+        tick(node, observer, 100)
         observer.say("points3d", points(100))
         observer.say("points3d", points(1))
         observer.until(lambda: node.got == [100, 1])
-        tick(observer, 1)
+        tick(node, observer, 1)
         observer.until(lambda: node.restarts == 1)
 
 
 def test_a_long_jump_ahead_restarts():
     with simulated() as (node, observer):
-        tick(observer, 100)
+        tick(node, observer, 100)
         observer.say("points3d", points(100))
         observer.until(lambda: node.got)
-        tick(observer, 109)
-        seen_time(node, observer, 109)
+        tick(node, observer, 109)
         assert node.restarts == 0
-        tick(observer, 130)
+        tick(node, observer, 130)
         observer.until(lambda: node.restarts == 1)
 
 

@@ -85,10 +85,7 @@ class Feed:
 
     def listen(self, observer: Observer) -> None:
         self.heard = [observer.listen(self.output, camera=camera) for camera in self.cameras]
-        for camera in self.cameras:
-            name = self.output.format(camera=camera)
-            observer.until(lambda name=name: observer.node.count_publishers(name))
-        observer.settle()
+        observer.meet(*(self.output.format(camera=camera) for camera in self.cameras))
 
     def put(self, observer: Observer, k: int) -> None:
         for name, message, parts in self.messages(k):

@@ -44,8 +44,7 @@ def look(observer, k, **changes):
 def tracked(observer, frames=6, first=0):
     """Publish good images and wait for their tracks."""
     tracks = observer.listen("{camera}/tracks2d", camera="left")
-    observer.until(lambda: observer.node.count_publishers("left/tracks2d"))
-    observer.settle()
+    observer.meet("left/tracks2d")
     for k in range(first, first + frames):
         look(observer, k)
     observer.until(lambda: tracks and tracks[-1].tracks)
@@ -130,8 +129,7 @@ def test_a_rate_far_below_the_stamp_spacing():
 def locate(observer, frames=8, first=0, rig=None, **changes):
     """Publish good tracks of both cameras and return the points that come."""
     points = observer.listen("points3d")
-    observer.until(lambda: observer.node.count_publishers("points3d"))
-    observer.settle()
+    observer.meet("points3d")
     for k in range(first, first + frames):
         stamp = ORIGIN + k * FRAME
         for camera in stereo_rig().cameras.values():
@@ -228,11 +226,12 @@ def test_cameras_without_a_baseline():
 def test_a_calibration_that_changes_is_taken_and_counted():
     with hosted(TriangulationNode, INFO) as (node, observer):
         calibrate(observer)
-        near = locate(observer)[-1].points[0].position.z
+        near = locate(observer)[-1]
         calibrate(observer, baseline=0.6)
         observer.until(lambda: node.counts["calibration_changed"] == 1)
-        far = locate(observer, first=20)[-1].points[0].position.z
-        assert far == pytest.approx(2 * near, rel=0.05)
+        far = locate(observer, first=20)[-1]
+        assert far.points[0].position.z == pytest.approx(2 * near.points[0].position.z, rel=0.05)
+        assert (near.epoch, far.epoch) == (0, 1)  # track numbers begin again
 
 
 def located(k, *, track_id=1, xyz=(1.0, 2.0, 3.0), **changes):
@@ -257,7 +256,7 @@ def located(k, *, track_id=1, xyz=(1.0, 2.0, 3.0), **changes):
 def test_a_point_that_cannot_be_used(changes, cause, sentence):
     with hosted(LiquidFilterNode) as (node, observer):
         poses = observer.listen("pose")
-        observer.until(lambda: observer.node.count_publishers("pose"))
+        observer.meet("pose")
         observer.say("points3d", located(0, **changes))
         observer.until(lambda: node.filter.dropped[cause] == 1)
         said, values = complaint(node)
@@ -278,8 +277,7 @@ def test_a_trajectory_that_cannot_be_used():
     good.last_measured = good.header.stamp
     with hosted(DescriptionNode) as (node, observer):
         facts = observer.listen("facts")
-        observer.until(lambda: observer.node.count_publishers("facts"))
-        observer.settle()
+        observer.meet("facts")
         both = TrajectoryArray(header=header(ORIGIN, "world"), trajectories=[broken, good])
         observer.say("trajectories", both)
         observer.until(lambda: facts)

@@ -59,8 +59,13 @@ def test_a_clock_that_jumps_back_with_the_stamps(feed, clock_first):
 
 
 def tick(node, observer, k):
-    observer.say("/clock", Clock(clock=from_stamp(stamp(k))))
-    observer.until(lambda: node.get_clock().now().nanoseconds == stamp(k))
+    """Set the simulated time; a node cannot be asked whether it listens, so say it again."""
+
+    def has_heard():
+        observer.say("/clock", Clock(clock=from_stamp(stamp(k))))
+        return node.get_clock().now().nanoseconds == stamp(k)
+
+    observer.until(has_heard)
 
 
 def test_an_image_that_waits_during_a_reset_is_not_used():
@@ -97,8 +102,7 @@ def test_a_disabled_stage_ignores_and_counts_its_input(feed):
 def test_the_description_forgets_the_tracks_of_the_old_epoch():
     with hosted(DescriptionNode) as (_, observer):
         facts = observer.listen("facts")
-        observer.until(lambda: observer.node.count_publishers("facts"))
-        observer.settle()
+        observer.meet("facts")
         for k in range(100, 130):
             observer.say("trajectories", trajectories(k))
         observer.until(lambda: facts and to_stamp(facts[-1].start) == ORIGIN + 100 * FRAME)

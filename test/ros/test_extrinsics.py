@@ -82,8 +82,7 @@ def locate(parameters, pixel):
     found = {}
     with hosted(TriangulationNode, {"cameras": ["left", "right"], **parameters}) as (_, observer):
         points = observer.listen("points3d")
-        observer.until(lambda: observer.node.count_publishers("points3d"))
-        observer.settle()
+        observer.meet("points3d")
         for name, camera in cameras().items() if "rig" not in parameters else ():
             info = camera_info(camera, ORIGIN, R=R_RECT[name], P=P_RECT[name])
             observer.say("{camera}/camera_info", info, camera=name)

@@ -25,8 +25,7 @@ def test_crops_flow_while_someone_subscribes():
             feed.send(observer, k)
         assert not published
         crops = observer.listen("{camera}/crops", camera="left")
-        observer.until(publisher.get_subscription_count)
-        observer.settle()
+        observer.meet("left/crops")
         for k in range(5, 8):
             feed.send(observer, k)
         observer.until(lambda: crops)
@@ -63,8 +62,7 @@ def test_slots_are_filled_in_order_and_freed_after_the_end():
         slots = [observer.listen("slot_{slot}/pose", slot=k) for k in range(2)]
         paths = observer.listen("slot_{slot}/path", slot=0)
         every = observer.listen("trajectories")
-        observer.until(lambda: observer.node.count_publishers("slot_1/path"))
-        observer.settle()
+        observer.meet("slot_0/pose", "slot_1/pose", "trajectories")
         one, two = (1, standing(1.0, 0.0, 0.0)), (2, standing(2.0, 0.0, 0.0))
         three = (3, standing(3.0, 0.0, 0.0))
         walk(observer, node, range(10), one, two, three)
@@ -89,8 +87,7 @@ def test_the_primary_track(rule, x):
     near, far = (5, standing(1.0, 0.0, 0.0)), (4, standing(9.0, 0.0, 0.0))
     with hosted(LiquidFilterNode, {"primary": rule}) as (node, observer):
         poses = observer.listen("pose")
-        observer.until(lambda: observer.node.count_publishers("pose"))
-        observer.settle()
+        observer.meet("pose")
         walk(observer, node, range(8), near, far)
         observer.until(lambda: poses)
         assert {round(pose.pose.position.x) for pose in poses} == {round(x)}
@@ -100,8 +97,7 @@ def test_the_primary_track(rule, x):
 def test_orientation(orientation):
     with hosted(LiquidFilterNode, {"orientation": orientation}) as (node, observer):
         poses = observer.listen("pose_with_covariance")
-        observer.until(lambda: observer.node.count_publishers("pose_with_covariance"))
-        observer.settle()
+        observer.meet("pose_with_covariance")
         walk(observer, node, range(20), (1, lambda k: (0.0, 2.0 * k * FRAME / 1e9, 1.0)))
         observer.until(lambda: poses and to_stamp(poses[-1].header.stamp) == stamp(19))
         q = poses[-1].pose.pose.orientation
@@ -120,9 +116,7 @@ def test_the_path_holds_the_births_with_their_own_stamps_and_is_bounded():
     with hosted(LiquidFilterNode, {"path_length": 12}) as (node, observer):
         paths = observer.listen("path")
         poses = observer.listen("pose")
-        observer.until(lambda: observer.node.count_publishers("pose"))
-        observer.until(node.path.get_subscription_count)
-        observer.settle()
+        observer.meet("pose", "path")
         walk(observer, node, range(30), (1, standing(1.0, 2.0, 3.0)))
         observer.until(lambda: paths and to_stamp(poses[-1].header.stamp) == stamp(29))
         first_pose = to_stamp(poses[0].header.stamp)
@@ -139,8 +133,7 @@ def test_the_path_holds_the_births_with_their_own_stamps_and_is_bounded():
 def test_markers_come_and_go():
     with hosted(LiquidFilterNode, {"coast_time": 0.3}) as (node, observer):
         heard = observer.listen("markers")
-        observer.until(node.markers.get_subscription_count)
-        observer.settle()
+        observer.meet("markers")
         walk(observer, node, range(8), (1, standing(1.0, 2.0, 3.0)))
         walk(observer, node, range(8, 25))
         last = observer.until(

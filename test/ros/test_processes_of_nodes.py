@@ -1,5 +1,7 @@
 """Nodes as processes: namespaces, wrong parameters, a manager of one's own."""
 
+from itertools import count
+
 import pytest
 from feeds import TRACKING, TRIANGULATION, images, point, points_array, stamp
 from lifecycle_msgs.srv import GetState
@@ -31,34 +33,40 @@ def test_two_namespaces_do_not_hear_each_other(tmp_path):
         left = {"name": "{camera}/tracks2d", "camera": "left"}
         tracks = {n: observer.listen(**left, namespace=n) for n in "ab"}
         poses = {n: observer.listen("pose", namespace=n) for n in "ab"}
-        times = {"a": range(20), "b": range(1000, 1020)}
+        first = {"a": 0, "b": 100_000}
+
+        def speak(namespace, k):
+            for name, message, parts in images(k):
+                observer.say(name, message, namespace=namespace, **parts)
+            array = points_array(k, point(xyz=(PLACE[namespace], 0.0, 0.0)))
+            observer.say("points3d", array, namespace=namespace)
+
+        for k in count():
+            for namespace in "ab":
+                speak(namespace, first[namespace] + k)
+            observer.spin(0.02)
+            if all(len(tracks[n]) >= 10 and len(poses[n]) >= 10 for n in "ab"):
+                break
+            assert k < 3000, {name: len(heard) for name, heard in observer.heard.items()}
         for namespace in "ab":
-            for name in ("pose", "left/tracks2d"):
-                full = f"/{namespace}/{name}"
-                observer.until(lambda full=full: observer.node.count_publishers(full))
-        for ka, kb in zip(times["a"], times["b"], strict=True):
-            for namespace, k in (("a", ka), ("b", kb)):
-                before = len(tracks[namespace])
-                for name, message, parts in images(k):
-                    observer.say(name, message, namespace=namespace, **parts)
-                array = points_array(k, point(xyz=(PLACE[namespace], 0.0, 0.0)))
-                observer.say("points3d", array, namespace=namespace)
-                observer.until(lambda n=namespace, m=before: len(tracks[n]) > m)
-        observer.until(lambda: all(poses.values()))
-        for namespace in "ab":
-            own = {stamp(k) for k in times[namespace]}
+            own = {stamp(first[namespace] + i) for i in range(k + 1)}
             assert {to_stamp(m.header.stamp) for m in tracks[namespace]} <= own
             assert {to_stamp(m.header.stamp) for m in poses[namespace]} <= own
             assert {m.epoch for m in tracks[namespace]} == {0}
             x = {round(m.pose.position.x, 2) for m in poses[namespace]}
             assert x == {PLACE[namespace]}
         assert observer.call(Trigger, "/a/tracking_a/reset").success
-        for namespace in "ab":
-            before = len(tracks[namespace])
-            for name, message, parts in images(2000):
-                observer.say(name, message, namespace=namespace, **parts)
-            observer.until(lambda n=namespace, m=before: len(tracks[n]) > m)
-        assert (tracks["a"][-1].epoch, tracks["b"][-1].epoch) == (1, 0)
+
+        def reset_is_heard():
+            for namespace in "ab":
+                speak(namespace, first[namespace] + next(later))
+            newest = {stamp(first[n] + k): tracks[n] for n in "ab"}
+            return all(to_stamp(t[-1].header.stamp) > after for after, t in newest.items())
+
+        later = count(k + 1)
+        observer.until(reset_is_heard)
+        observer.until(lambda: tracks["a"][-1].epoch == 1)
+        assert tracks["b"][-1].epoch == 0
         assert set(interrupt(dict(supervisor.running), times=2).values()) == {0}
     assert "Traceback" not in (tmp_path / "log").read_text()
 
