@@ -31,9 +31,10 @@ from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 
 from liquid_mono3d_ros.geometry.camera import Camera  # noqa: E402
 from liquid_mono3d_ros.graph import TOPICS  # noqa: E402
+from liquid_mono3d_ros.nodes.endpoints import message_type, quality  # noqa: E402
 from liquid_mono3d_ros.nodes.images import bgr_to_image  # noqa: E402
 from liquid_mono3d_ros.nodes.messages import header, tracks2d_to_msg  # noqa: E402
-from liquid_mono3d_ros.nodes.stage import Stage, message_type, quality  # noqa: E402
+from liquid_mono3d_ros.nodes.stage import Stage  # noqa: E402
 from liquid_mono3d_ros.plan import Process  # noqa: E402
 from liquid_mono3d_ros.processes import command  # noqa: E402
 

@@ -13,13 +13,14 @@ from liquid_mono3d_ros.geometry.rotation import rotation_between
 from liquid_mono3d_ros.graph import DescriptionNodeSettings
 from liquid_mono3d_ros.language.narrator import FactsFrame, Narrator
 from liquid_mono3d_ros.language.template import TemplateBackend
+from liquid_mono3d_ros.nodes.managed import run
 from liquid_mono3d_ros.nodes.messages import (
     description_to_msg,
     facts_to_msg,
     to_stamp,
     trajectory_from_msg,
 )
-from liquid_mono3d_ros.nodes.stage import Stage, run
+from liquid_mono3d_ros.nodes.stage import Stage
 from liquid_mono3d_ros.nodes.tf import FrameTree
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from liquid_mono3d_ros.graph import FilterNodeSettings
 from liquid_mono3d_ros.liquid.trajectory_filter import TrackFilter
 from liquid_mono3d_ros.nodes.choice import Primary, Slots
+from liquid_mono3d_ros.nodes.managed import run
 from liquid_mono3d_ros.nodes.messages import points3d_from_msg, trajectories_to_msg
 from liquid_mono3d_ros.nodes.poses import Paths, markers, pose_stamped, pose_with_covariance
-from liquid_mono3d_ros.nodes.stage import Stage, run
+from liquid_mono3d_ros.nodes.stage import Stage
 from liquid_mono3d_ros.records import FilterUpdate, Trajectories, Trajectory, nanoseconds
 
 PATH_PERIOD = nanoseconds(0.1)

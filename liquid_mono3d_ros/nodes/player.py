@@ -20,8 +20,9 @@ from liquid_mono3d_ros.geometry.camera import Camera
 from liquid_mono3d_ros.geometry.rig import Rig, load_rig
 from liquid_mono3d_ros.graph import PlayerSettings
 from liquid_mono3d_ros.nodes.images import bgr_to_image
+from liquid_mono3d_ros.nodes.managed import run, shut_down
 from liquid_mono3d_ros.nodes.messages import from_stamp, header
-from liquid_mono3d_ros.nodes.stage import Stage, run, shut_down
+from liquid_mono3d_ros.nodes.stage import Stage
 from liquid_mono3d_ros.recording import (
     Looped,
     Recording,

@@ -11,8 +11,9 @@ from typing import Any
 
 from liquid_mono3d_ros.bench.latency import image_to_pose_ms, summary_ms
 from liquid_mono3d_ros.graph import ProbeSettings
+from liquid_mono3d_ros.nodes.managed import run
 from liquid_mono3d_ros.nodes.messages import to_stamp
-from liquid_mono3d_ros.nodes.stage import Stage, run
+from liquid_mono3d_ros.nodes.stage import Stage
 
 
 class ProbeNode(Stage[ProbeSettings]):

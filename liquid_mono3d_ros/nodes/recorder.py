@@ -11,7 +11,9 @@ from mcap.writer import Writer
 from liquid_mono3d_ros.checks import complain
 from liquid_mono3d_ros.graph import NODES, SENSOR, TOPICS, RecorderSettings, Topic
 from liquid_mono3d_ros.nodes.definitions import definition
-from liquid_mono3d_ros.nodes.stage import Stage, message_type, quality, run
+from liquid_mono3d_ros.nodes.endpoints import message_type, quality
+from liquid_mono3d_ros.nodes.managed import run
+from liquid_mono3d_ros.nodes.stage import Stage
 
 IMAGES = "{camera}/image_raw"
 

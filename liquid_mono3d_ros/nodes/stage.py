@@ -1,46 +1,31 @@
-"""What every node of the road shares: parameters, life cycle, resets, shutdown."""
+"""What every node of the road shares: topics that count and time, resets, diagnostics."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import math
-import signal
-import sys
-import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar
 
-import rclpy
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from std_srvs.srv import SetBool, Trigger
 
-from liquid_mono3d_ros.graph import LATCHED, NODES, SENSOR, TOPICS
+from liquid_mono3d_ros.graph import LATCHED, TOPICS
 from liquid_mono3d_ros.nodes.diagnostics import Diagnostics
+from liquid_mono3d_ros.nodes.endpoints import message_type, quality
+from liquid_mono3d_ros.nodes.managed import Managed, S
 from liquid_mono3d_ros.nodes.messages import to_stamp
 from liquid_mono3d_ros.nodes.monitor import InputMonitor
-from liquid_mono3d_ros.nodes.parameters import declare_parameters, read_parameters
 from liquid_mono3d_ros.records import seconds
-from liquid_mono3d_ros.settings import Settings
 
-S = TypeVar("S", bound=Settings)
-SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-BAD_SETUP = (ValueError, TypeError, OSError, ImportError)
 FORWARD_JUMP = Duration(seconds=10)
 BACKWARD_JUMP = Duration(nanoseconds=-1)
 REPEAT_AFTER = 5.0
@@ -56,33 +41,26 @@ class Remark:
     logged: float
 
 
-class Stage(LifecycleNode, Generic[S]):
+class Stage(Managed[S]):
     """A managed node around one stage of the core.
 
-    A subclass names its entry in ``graph.NODES`` and writes ``configure`` (build the core and the
-    publishers), ``connect`` (subscribe) and ``restart`` (forget what was seen, new epoch).
-    Messages reach its callbacks through ``subscribe``, which counts, times and refuses bad ones.
+    Beside ``configure`` and ``connect``, a subclass writes ``restart`` (forget what was seen, new
+    epoch). Messages reach its callbacks through ``subscribe``, which counts, times and refuses
+    bad ones.
     """
 
-    spec_name: ClassVar[str]
     sees_backward_stamps: ClassVar[bool] = True
     """Whether a message with an earlier stamp, or of a later epoch, starts a new epoch here."""
-    settings: S
 
     def __init__(self) -> None:
-        super().__init__(self.spec_name)
-        spec = NODES[self.spec_name]
-        declare_parameters(self, spec.settings)
-        self.failure = ""
+        super().__init__()
         self.enabled = True
         self.counts: Counter[str] = Counter()
         self.inputs: dict[str, InputMonitor] = {}
         self.said: dict[str, Remark] = {}
-        self.lock = threading.RLock()
         self._in: list[Subscription] = []
         self._out: dict[str, Publisher] = {}
         self.diagnostics = Diagnostics(self)
-        self.add_on_set_parameters_callback(self._parameters_changed)
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(SetBool, "~/enable", self._on_enable)
         threshold = JumpThreshold(
@@ -92,25 +70,8 @@ class Stage(LifecycleNode, Generic[S]):
             threshold, post_callback=self._clock_jumped
         )
 
-    # What a stage writes.
-
-    def configure(self) -> None:
-        """Build the core from ``self.settings`` and create the publishers."""
-
-    def connect(self) -> None:
-        """Create the subscriptions."""
-
-    def disconnect(self) -> None:
-        """Undo what ``connect`` did besides subscribing."""
-
     def restart(self) -> None:
         """Forget what was seen and start a new epoch."""
-
-    def apply(self, settings: S) -> None:
-        """Take settings that changed while running."""
-
-    def stop(self) -> None:
-        """Join threads and close files."""
 
     def report(self) -> dict[str, object]:
         """Return what /diagnostics should show of a configured stage besides rates and drops."""
@@ -119,8 +80,6 @@ class Stage(LifecycleNode, Generic[S]):
     def complaints(self) -> list[str]:
         """Return sentences on what is wrong with an active stage: each cause and its cure."""
         return []
-
-    # Topics.
 
     def advertise(
         self, name: str, *, reliable: bool = False, latched: bool = False, **parts: object
@@ -237,7 +196,18 @@ class Stage(LifecycleNode, Generic[S]):
         policy = event.last_policy_kind.name.removeprefix("RMW_QOS_POLICY_").lower()
         self.say("incompatible_qos", f"{topic}: a publisher offers another {policy}. {cure}")
 
-    # Resets.
+    def close_inputs(self) -> None:
+        """Destroy the subscriptions."""
+        for subscription in self._in:
+            self.destroy_subscription(subscription)
+        self._in.clear()
+        self.inputs.clear()
+
+    def close_outputs(self) -> None:
+        """Destroy the publishers."""
+        for publisher in self._out.values():
+            self.destroy_lifecycle_publisher(publisher)
+        self._out.clear()
 
     def reset(self, cause: str) -> None:
         """Start a new epoch for the cause."""
@@ -271,148 +241,3 @@ class Stage(LifecycleNode, Generic[S]):
         self.enabled = request.data
         response.success = True
         return response
-
-    # Parameters and life cycle.
-
-    def _parameters_changed(self, parameters: list[Parameter]) -> SetParametersResult:
-        names = {leaf.name for leaf in NODES[self.spec_name].settings.leaves()}
-        changes = {p.name: p.value for p in parameters if p.name in names}
-        if not changes or not hasattr(self, "settings"):
-            return SetParametersResult(successful=True)
-        try:
-            settings = read_parameters(self, NODES[self.spec_name].settings, changes)
-            with self.lock:
-                self.apply(settings)
-        except BAD_SETUP as error:
-            return SetParametersResult(successful=False, reason=str(error))
-        self.settings = settings
-        return SetParametersResult(successful=True)
-
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Build the stage."""
-
-        def build() -> None:
-            self.settings = read_parameters(self, NODES[self.spec_name].settings)
-            self.configure()
-
-        if not self._try(build):
-            self._destroy_publishers()
-            return FAILURE
-        return super().on_configure(state)
-
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Open the inputs."""
-        if not self._try(self.connect):
-            self._close_inputs()
-            return FAILURE
-        return super().on_activate(state)
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Close the inputs."""
-        self._close_inputs()
-        self.disconnect()
-        return super().on_deactivate(state)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Drop the stage and its outputs."""
-        self.stop()
-        self._destroy_publishers()
-        return super().on_cleanup(state)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """End for good; the process lives on until it is stopped."""
-        self._close_inputs()
-        self.stop()
-        self._destroy_publishers()
-        return super().on_shutdown(state)
-
-    def _try(self, action: Callable[[], None]) -> bool:
-        """Act; say what went wrong, which rclpy would swallow, and return whether it went well."""
-        try:
-            action()
-        except BAD_SETUP as error:
-            self.failure = str(error)
-        except Exception:
-            if not self.context.ok():
-                return False  # told to stop meanwhile
-            self.failure = f"a fault of this program:\n{traceback.format_exc()}"
-        else:
-            self.failure = ""
-            return True
-        self.get_logger().fatal(self.failure)
-        return False
-
-    def _close_inputs(self) -> None:
-        for subscription in self._in:
-            self.destroy_subscription(subscription)
-        self._in.clear()
-        self.inputs.clear()
-
-    def _destroy_publishers(self) -> None:
-        for publisher in self._out.values():
-            self.destroy_lifecycle_publisher(publisher)
-        self._out.clear()
-
-    @property
-    def state(self) -> str:
-        """Where in its life the node is: unconfigured, inactive, active, ..."""
-        return str(self._state_machine.current_state[1])
-
-    @property
-    def is_configured(self) -> bool:
-        """Whether ``configure`` has built what the stage needs."""
-        return self.state in ("inactive", "active")
-
-    def bring_up(self) -> bool:
-        """Configure and activate; return whether that worked."""
-        return self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS
-
-
-def run(stage_type: type[Stage[Any]]) -> int:
-    """Run a node until it is told to stop; return the exit status of its process."""
-    rclpy.init()
-    node = None
-    try:
-        node = stage_type()
-        if node.get_parameter("autostart").value and not node.bring_up():
-            return 1 if rclpy.ok() else 0
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (InvalidParameterTypeException, InvalidParameterValueException, ValueError) as error:
-        print(f"[{stage_type.spec_name}] {error}", file=sys.stderr)
-        return 1
-    except RuntimeError:
-        if rclpy.ok():
-            raise
-        # Otherwise rclpy was shut down in the midst of a call.
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # launch sends Ctrl-C twice
-        if node is not None:
-            node.stop()
-            node.destroy_node()
-        shut_down()
-    return 0
-
-
-def shut_down() -> None:
-    """Shut rclpy down; its signal handler may do so at the same moment, which is as good."""
-    with contextlib.suppress(RuntimeError):
-        rclpy.try_shutdown()
-
-
-def message_type(name: str) -> Any:
-    """Return the class of ``package/msg/Type``."""
-    package, _, type_name = name.split("/")
-    return getattr(importlib.import_module(f"{package}.msg"), type_name)
-
-
-def quality(name: str) -> QoSProfile:
-    """Return the QoS profile of a quality of the graph."""
-    if name == SENSOR:
-        return QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-    if name == LATCHED:
-        return QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    return QoSProfile(depth=50)

@@ -12,8 +12,9 @@ from liquid_mono3d.msg import TrackCrop, TrackCropArray
 from liquid_mono3d_ros.checks import complain
 from liquid_mono3d_ros.graph import TrackingNodeSettings
 from liquid_mono3d_ros.nodes.images import compressed_to_bgr, image_to_bgr
+from liquid_mono3d_ros.nodes.managed import run
 from liquid_mono3d_ros.nodes.messages import header, to_stamp, tracks2d_to_msg
-from liquid_mono3d_ros.nodes.stage import Stage, run
+from liquid_mono3d_ros.nodes.stage import Stage
 from liquid_mono3d_ros.nodes.worker import Worker
 from liquid_mono3d_ros.records import Frame, Tracks2D
 from liquid_mono3d_ros.tracking.camera_tracker import CameraTracker

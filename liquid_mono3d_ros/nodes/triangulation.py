@@ -11,9 +11,10 @@ from liquid_mono3d_ros.geometry.rig import Rig, load_rig
 from liquid_mono3d_ros.geometry.triangulator import Triangulator
 from liquid_mono3d_ros.graph import TriangulationNodeSettings
 from liquid_mono3d_ros.nodes.calibration import InfoCalibration
+from liquid_mono3d_ros.nodes.managed import run
 from liquid_mono3d_ros.nodes.messages import points3d_to_msg, tracks2d_from_msg
 from liquid_mono3d_ros.nodes.pairing import Pairer
-from liquid_mono3d_ros.nodes.stage import Stage, run
+from liquid_mono3d_ros.nodes.stage import Stage
 from liquid_mono3d_ros.nodes.tf import FrameTree
 from liquid_mono3d_ros.records import Points3D, Tracks2D
 

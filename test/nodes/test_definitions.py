@@ -13,7 +13,7 @@ from rclpy.serialization import serialize_message  # noqa: E402
 
 from liquid_mono3d_ros.graph import TOPICS  # noqa: E402
 from liquid_mono3d_ros.nodes.definitions import definition  # noqa: E402
-from liquid_mono3d_ros.nodes.stage import message_type  # noqa: E402
+from liquid_mono3d_ros.nodes.endpoints import message_type  # noqa: E402
 
 pytestmark = pytest.mark.ros
 TYPES = sorted({topic.type for topic in TOPICS.values()})

@@ -13,10 +13,11 @@ from sensor_msgs.msg import CameraInfo
 from liquid_mono3d_ros.geometry.camera import camera_from_info
 from liquid_mono3d_ros.graph import LATCHED, PlayerSettings
 from liquid_mono3d_ros.nodes.calibration import info_arguments
+from liquid_mono3d_ros.nodes.endpoints import quality
 from liquid_mono3d_ros.nodes.images import image_to_bgr
+from liquid_mono3d_ros.nodes.managed import run
 from liquid_mono3d_ros.nodes.messages import to_stamp
 from liquid_mono3d_ros.nodes.player import PlayerNode, camera_info, open_recording
-from liquid_mono3d_ros.nodes.stage import quality, run
 from liquid_mono3d_ros.recording import ORIGIN, Looped, StoredRecording, SyntheticRecording
 
 pytestmark = pytest.mark.ros

@@ -14,8 +14,9 @@ from std_srvs.srv import SetBool, Trigger
 
 from liquid_mono3d_ros.graph import NODES, NodeSpec, StageSettings
 from liquid_mono3d_ros.nodes import stage as stage_module
+from liquid_mono3d_ros.nodes.managed import run
 from liquid_mono3d_ros.nodes.messages import from_stamp, header
-from liquid_mono3d_ros.nodes.stage import Stage, run
+from liquid_mono3d_ros.nodes.stage import Stage
 from liquid_mono3d_ros.records import SECOND
 from liquid_mono3d_ros.settings import setting
 
