@@ -47,9 +47,9 @@ class Report:
     rows: Sequence[Mapping[str, Any]]
     targets: Sequence[Target] = field(default_factory=tuple)
 
-    def to_json(self) -> str:
-        """Return the document that is written to the file."""
-        document = {
+    def document(self) -> dict[str, Any]:
+        """Return what the JSON file holds."""
+        return {
             "bench": self.bench,
             "versions": versions(),
             "machine": machine(),
@@ -59,24 +59,15 @@ class Report:
                 for t in self.targets
             ],
         }
-        return json.dumps(document, indent=1)
-
-    def to_table(self) -> str:
-        """Return rows and targets as text, Markdown."""
-        bars = [
-            {
-                "target": t.name,
-                "bar": f"{'≤' if t.at_most else '≥'} {t.target:g}",
-                "value": t.value,
-                "met": "yes" if t.met else "NO",
-            }
-            for t in self.targets
-        ]
-        return "\n\n".join(table(rows) for rows in (self.rows, bars) if rows)
 
     def write(self, path: str | Path) -> None:
         """Write the JSON."""
-        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+        Path(path).write_text(json.dumps(self.document(), indent=1) + "\n", encoding="utf-8")
+
+
+def tables(document: Mapping[str, Any]) -> str:
+    """Return a report's rows and targets as Markdown."""
+    return "\n\n".join(table(document[part]) for part in ("rows", "targets") if document[part])
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -125,6 +116,8 @@ def machine() -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return "–" if math.isnan(value) else f"{value:.3g}"
     return str(value)

@@ -6,6 +6,8 @@ import argparse
 import importlib
 from collections.abc import Sequence
 
+from liquid_mono3d_ros.bench.report import tables
+
 BENCHES = {"pipeline": "latency and losses of the road, image to pose"}
 QUICK = {"pipeline": {"runs": 1, "rounds": 4}}
 
@@ -19,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     module = importlib.import_module(f"liquid_mono3d_ros.bench.{given.name}")
     report = module.measure(**(QUICK[given.name] if given.quick else {}))
-    print(report.to_table())
+    print(tables(report.document()))
     if given.json:
         report.write(given.json)
     return 0

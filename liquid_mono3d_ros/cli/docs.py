@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from liquid_mono3d_ros.arguments import DEMO, PIPELINE, Argument
+from liquid_mono3d_ros.bench.report import tables
 from liquid_mono3d_ros.graph import NODES, QUALITIES, SERVICES, TOPICS
 from liquid_mono3d_ros.plan import plan_demo, plan_pipeline
 from liquid_mono3d_ros.settings import Setting
@@ -146,12 +147,30 @@ def messages() -> str:
     return _page("# Messages", NOTE.format("`msg/` and `action/`"), *blocks)
 
 
+def benchmarks() -> str:
+    """Return ``docs/benchmarks.md``: the reports in ``docs/bench/``, as they were measured."""
+    parts = []
+    for path in sorted((ROOT / "docs/bench").glob("*.json")):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
+        machine = report["machine"]
+        parts += [
+            f"## {report['bench']}",
+            f"`liquid-mono3d bench {report['bench']} --json docs/bench/{path.name}`, on "
+            f"{machine['cores']} cores of {machine['processor']}; {versions}.",
+            tables(report),
+        ]
+    intro = "Written by `liquid-mono3d docs` from the reports in `docs/bench/`, losses included."
+    return _page("# Benchmarks", intro, *parts)
+
+
 DOCUMENTS: dict[str, Callable[[], str]] = {
     "config/pipeline.yaml": parameters_file,
     "docs/topics.md": topics,
     "docs/parameters.md": parameters,
     "docs/arguments.md": launch_arguments,
     "docs/messages.md": messages,
+    "docs/benchmarks.md": benchmarks,
 }
 
 

@@ -160,6 +160,7 @@ def test_images_of_another_size_than_the_calibration(parameters):
     with hosted(TriangulationNode, parameters) as (node, observer):
         if parameters is INFO:
             calibrate(observer)
+        observer.until(lambda: node.triangulator)
         locate(observer, width=320, height=240)
         observer.until(lambda: node.counts["image_size"] == 16)
         said, values = complaint(node)

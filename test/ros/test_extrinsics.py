@@ -80,12 +80,16 @@ def rig_file(path):
 def locate(parameters, pixel):
     """Return stamp → position from a node with these parameters."""
     found = {}
-    with hosted(TriangulationNode, {"cameras": ["left", "right"], **parameters}) as (_, observer):
+    with hosted(TriangulationNode, {"cameras": ["left", "right"], **parameters}) as (
+        node,
+        observer,
+    ):
         points = observer.listen("points3d")
         observer.meet("points3d")
         for name, camera in cameras().items() if "rig" not in parameters else ():
             info = camera_info(camera, ORIGIN, R=R_RECT[name], P=P_RECT[name])
             observer.say("{camera}/camera_info", info, camera=name)
+        observer.until(lambda: node.triangulator)
         for k in range(12):
             stamp = ORIGIN + k * FRAME
             xyz = position(k * FRAME / 1e9)
