@@ -86,7 +86,9 @@ class LiquidFilterNode(Stage[FilterNodeSettings]):
         primary = self.primary.choose(now.trajectories)
         if primary is not None:
             self.pose.publish(pose_stamped(primary, frame_id, self.turn))
-            self.pose_with_covariance.publish(pose_with_covariance(primary, frame_id, self.turn))
+            if self.pose_with_covariance.get_subscription_count():
+                message = pose_with_covariance(primary, frame_id, self.turn)
+                self.pose_with_covariance.publish(message)
         slots = self.slots.assign(now.trajectories)
         for slot, trajectory in slots.items():
             self.slot_poses[slot].publish(pose_stamped(trajectory, frame_id, self.turn))

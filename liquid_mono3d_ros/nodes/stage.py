@@ -136,6 +136,7 @@ class Stage(Managed[S]):
         events = SubscriptionEventCallbacks(
             incompatible_qos=lambda event: self._incompatible(monitor.topic, event),
             message_lost=lambda event: self._lost(event.total_count_change),
+            use_default_callbacks=False,
         )
         subscription = self.create_subscription(
             message_type(kind or topic.type),

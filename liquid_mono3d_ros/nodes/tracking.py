@@ -35,6 +35,7 @@ class TrackingNode(Stage[TrackingNodeSettings]):
         if not cameras:
             rule, cure = "at least one name", "Launch files set it from cameras, left and right."
             raise ValueError(complain("cameras", rule, "none", cure))
+        _warm_up(self.settings)
         self.trackers = {name: CameraTracker(name, self.settings) for name in cameras}
         self.tracks = {name: self.advertise("{camera}/tracks2d", camera=name) for name in cameras}
         self.crops = {name: self.advertise("{camera}/crops", camera=name) for name in cameras}
@@ -107,6 +108,11 @@ class TrackingNode(Stage[TrackingNodeSettings]):
         if self.crops[camera].get_subscription_count():
             self.crops[camera].publish(_crops(frame, tracks))
         self.milliseconds += 0.1 * (1e3 * (time.monotonic() - start) - self.milliseconds)
+
+
+def _warm_up(settings: TrackingNodeSettings) -> None:
+    """Detect in a blank image, so that what loads at the first call is loaded before it counts."""
+    CameraTracker("blank", settings).update(Frame("blank", 0, np.zeros((480, 640, 3), np.uint8)))
 
 
 def _frame(camera: str, message: Any) -> Frame:
