@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
-from collections.abc import Iterator, Mapping
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path as FilePath
@@ -317,6 +320,39 @@ def back_and_forth(recording: Recording) -> StoredRecording:
     )
     rest = recording.duration - seconds(last - ORIGIN)
     return StoredRecording(recording.rig, forth + back, 2 * seconds(last - ORIGIN) + rest)
+
+
+def read_ahead(frames: Iterable[Frame], depth: int = 3) -> Iterator[Frame]:
+    """Yield frames that a thread of its own decodes meanwhile, at most ``depth`` ahead.
+
+    What the decoding raises is raised here; leaving the iteration ends the thread.
+    """
+    waiting: queue.Queue[Frame | BaseException | None] = queue.Queue(depth)
+    left = threading.Event()
+
+    def put(item: Frame | BaseException | None) -> None:
+        while not left.is_set():
+            with contextlib.suppress(queue.Full):
+                return waiting.put(item, timeout=0.1)
+
+    def decode() -> None:
+        try:
+            for frame in frames:
+                put(frame)
+                if left.is_set():
+                    return
+            put(None)
+        except BaseException as error:
+            put(error)
+
+    threading.Thread(target=decode, daemon=True).start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        left.set()
 
 
 def _check_cameras(argument: str, named: Mapping[str, object], rig: Rig) -> None:

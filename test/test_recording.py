@@ -12,6 +12,7 @@ from liquid_mono3d_ros.recording import (
     SyntheticRecording,
     VideoRecording,
     back_and_forth,
+    read_ahead,
 )
 from liquid_mono3d_ros.records import SECOND
 from liquid_mono3d_ros.synth.paths import Line
@@ -192,3 +193,29 @@ def test_bad_synthetic_recordings_are_refused():
         SyntheticRecording(RIG, PATH, duration=0.0)
     with pytest.raises(ValueError, match="phase must be among the rig's cameras"):
         SyntheticRecording(RIG, PATH, phase={"top": 0.1})
+
+
+def test_reading_ahead_changes_nothing_and_hands_errors_on():
+    def failing(frames):
+        yield from frames
+        raise ValueError("the file ends in the middle")
+
+    frames = list(SyntheticRecording(stereo_rig(), Line(), duration=0.3))
+    assert [f.stamp for f in read_ahead(frames, depth=2)] == [f.stamp for f in frames]
+    with pytest.raises(ValueError, match="ends in the middle"):
+        list(read_ahead(failing(frames)))
+
+
+def test_leaving_early_ends_the_reading():
+    taken = []
+
+    def endless():
+        frame = next(iter(SyntheticRecording(stereo_rig(), Line(), duration=0.1)))
+        while True:
+            taken.append(1)
+            yield frame
+
+    read = read_ahead(endless(), depth=2)
+    next(read)
+    read.close()
+    assert len(taken) <= 5

@@ -29,6 +29,7 @@ from liquid_mono3d_ros.recording import (
     SyntheticRecording,
     VideoRecording,
     back_and_forth,
+    read_ahead,
 )
 from liquid_mono3d_ros.records import Frame, seconds
 from liquid_mono3d_ros.resources import share_path
@@ -148,11 +149,11 @@ class PlayerNode(Stage[PlayerSettings]):
     def _frames(self) -> Iterable[Frame]:
         """Return the recording, behind a bar in the terminal if that was asked for."""
         if not self.settings.progress:
-            return self.recording
+            return read_ahead(self.recording)
         from tqdm import tqdm
 
         total = self.recording.num_frames
-        return tqdm(self.recording, "playing", total, unit=" images", mininterval=0.5)
+        return tqdm(read_ahead(self.recording), "playing", total, unit=" images", mininterval=0.5)
 
     def _answered(self, camera: str, tracks: Any) -> None:
         self.tracked[camera] += 1
