@@ -18,9 +18,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("name", choices=BENCHES, help="; ".join(map(": ".join, BENCHES.items())))
     parser.add_argument("--json", metavar="FILE", help="write the report there too")
     parser.add_argument("--quick", action="store_true", help="a short run, for a first look")
+    parser.add_argument("--runs", type=int, help="repetitions, where the benchmark has them")
     given = parser.parse_args(arguments)
     module = importlib.import_module(f"liquid_mono3d_ros.bench.{given.name}")
-    report = module.measure(**(QUICK[given.name] if given.quick else {}))
+    options = dict(QUICK[given.name] if given.quick else {})
+    if given.runs:
+        options["runs"] = given.runs
+    report = module.measure(**options)
     print(tables(report.document()))
     if given.json:
         report.write(given.json)
