@@ -345,7 +345,8 @@ def read_ahead(frames: Iterable[Frame], depth: int = 3) -> Iterator[Frame]:
         except BaseException as error:
             put(error)
 
-    threading.Thread(target=decode, daemon=True).start()
+    thread = threading.Thread(target=decode, daemon=True)
+    thread.start()
     try:
         while (item := waiting.get()) is not None:
             if isinstance(item, BaseException):
@@ -353,6 +354,7 @@ def read_ahead(frames: Iterable[Frame], depth: int = 3) -> Iterator[Frame]:
             yield item
     finally:
         left.set()
+        thread.join()  # one that decodes while the interpreter ends aborts the process
 
 
 def _check_cameras(argument: str, named: Mapping[str, object], rig: Rig) -> None:

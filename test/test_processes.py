@@ -180,10 +180,11 @@ def test_a_program_that_is_not_installed_is_named_and_nothing_is_left(monkeypatc
 def test_whoever_ends_the_supervisor_ends_its_nodes(tmp_path, number):
     """A node lives in a session of its own, so it does not hear of a closed terminal."""
     program = f"""
-        import sys
+        import signal, sys
         from liquid_mono3d_ros import processes
         from liquid_mono3d_ros.plan import Plan, Process
 
+        signal.signal({number:d}, signal.SIG_DFL)  # nohup leaves it ignored
         text = {OBEDIENT!r}
         processes.command = lambda process: [sys.executable, "-c", text, {str(tmp_path / "a")!r}]
         node = Process("a", "a", "", {{}}, (), (), "info")

@@ -1,3 +1,4 @@
+import threading
 from dataclasses import replace
 
 import cv2
@@ -215,7 +216,10 @@ def test_leaving_early_ends_the_reading():
             taken.append(1)
             yield frame
 
+    before = threading.active_count()
     read = read_ahead(endless(), depth=2)
     next(read)
+    assert threading.active_count() == before + 1
     read.close()
+    assert threading.active_count() == before
     assert len(taken) <= 5

@@ -41,6 +41,7 @@ class Managed(LifecycleNode, Generic[S]):
         super().__init__(self.spec_name)
         declare_parameters(self, NODES[self.spec_name].settings)
         self.failure = ""
+        self.ended = False
         self.lock = threading.RLock()
         self.add_on_set_parameters_callback(self._parameters_changed)
 
@@ -143,6 +144,12 @@ class Managed(LifecycleNode, Generic[S]):
         """Whether ``configure`` has built what the stage needs."""
         return self.state in ("inactive", "active")
 
+    def end(self) -> None:
+        """Let the process end; from any thread."""
+        self.ended = True
+        if self.executor is not None:
+            self.executor.wake()
+
     def bring_up(self) -> bool:
         """Configure and activate; return whether that worked."""
         return self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS
@@ -160,7 +167,8 @@ def run(node_type: type[Managed[Any]]) -> int:
         gc.freeze()  # what is loaded by now stays: looking through it again costs tens of ms
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        executor.spin()
+        while rclpy.ok() and not node.ended:
+            executor.spin_once()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except (InvalidParameterTypeException, InvalidParameterValueException, ValueError) as error:

@@ -20,7 +20,7 @@ from liquid_mono3d_ros.geometry.camera import Camera
 from liquid_mono3d_ros.geometry.rig import Rig, load_rig
 from liquid_mono3d_ros.graph import PlayerSettings
 from liquid_mono3d_ros.nodes.images import bgr_to_image
-from liquid_mono3d_ros.nodes.managed import run, shut_down
+from liquid_mono3d_ros.nodes.managed import run
 from liquid_mono3d_ros.nodes.messages import from_stamp, header
 from liquid_mono3d_ros.nodes.stage import Stage
 from liquid_mono3d_ros.recording import (
@@ -129,8 +129,7 @@ class PlayerNode(Stage[PlayerSettings]):
             if self.context.ok():
                 raise
         finally:
-            if not self.stopping.is_set():
-                shut_down()
+            self.end()
 
     def _play_once(self) -> bool:
         """Publish every frame when it is due; return whether the end was reached."""
