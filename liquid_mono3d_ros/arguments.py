@@ -42,7 +42,12 @@ PIPELINE = (
     Argument(
         "world_frame", "", "frame of the output; empty: the rig file's, or the first camera's own"
     ),
-    Argument("detector", "", "what finds objects in the images", ("", "background", "colour")),
+    Argument(
+        "detector",
+        "",
+        "what finds objects in the images; topic reads <camera>/detections instead",
+        ("", "background", "colour", "flow", "onnx", "topic"),
+    ),
     Argument(
         "sync",
         "",

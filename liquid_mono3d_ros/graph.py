@@ -58,6 +58,12 @@ TOPICS = {
             "calibration; the last one received counts",
         ),
         Topic(
+            "{camera}/detections",
+            "vision_msgs/msg/Detection2DArray",
+            SENSOR,
+            "boxes of your own detector, in place of images, with `detector` topic",
+        ),
+        Topic(
             "{camera}/tracks2d",
             "liquid_mono3d/msg/Track2DArray",
             RELIABLE,
@@ -68,6 +74,12 @@ TOPICS = {
             "liquid_mono3d/msg/TrackCropArray",
             SENSOR,
             "64×64 pictures of the tracks, while someone subscribes",
+        ),
+        Topic(
+            "tracking/debug/{camera}/tracks",
+            "sensor_msgs/msg/Image",
+            SENSOR,
+            "the image with its tracks drawn in, while someone subscribes",
         ),
         Topic(
             "points3d",
@@ -280,8 +292,13 @@ NODES = {
             "tracking",
             "finds and follows moving objects in each camera",
             TrackingNodeSettings,
-            ("{camera}/image_raw",),
-            ("{camera}/tracks2d", "{camera}/crops", "/diagnostics"),
+            ("{camera}/image_raw", "{camera}/detections", "{camera}/camera_info"),
+            (
+                "{camera}/tracks2d",
+                "{camera}/crops",
+                "tracking/debug/{camera}/tracks",
+                "/diagnostics",
+            ),
         ),
         NodeSpec(
             "triangulation",

@@ -17,7 +17,7 @@ from liquid_mono3d_ros.tracking.components import (
     check_areas,
     find_components,
 )
-from liquid_mono3d_ros.tracking.detection import Detections
+from liquid_mono3d_ros.tracking.detection import ANCHORS, Detections
 
 SHADOW = 127
 """What OpenCV's subtractors write where they see a shadow."""
@@ -81,7 +81,7 @@ class BackgroundSettings(Settings):
     anchor: str = setting(
         "centroid",
         "Which point of a thing is tracked; top is the same point of a person from every side",
-        choices=("top", "centroid", "bottom"),
+        choices=ANCHORS,
     )
     sigma_px: float = setting(
         4.0, "One standard deviation of that point", unit="px", bounds=(0.1, 1000)

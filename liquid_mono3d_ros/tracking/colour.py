@@ -54,6 +54,20 @@ class ColourSettings(Settings):
         check_areas(self.area_min, self.area_max)
 
 
+class ColourDetector:
+    """Looks at each image by itself; one per camera, which may move."""
+
+    def __init__(self, settings: ColourSettings) -> None:
+        self.settings = settings
+
+    def detect(self, image: Array) -> Detections:
+        """Find the things of the colour, as ``detect_colour`` does."""
+        return detect_colour(image, self.settings)
+
+    def reset(self) -> None:
+        """Do nothing: there is nothing to forget."""
+
+
 def detect_colour(image: Array, settings: ColourSettings) -> Detections:
     """Find the centroid of each thing of the colour, the largest first.
 

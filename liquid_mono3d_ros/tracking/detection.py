@@ -1,12 +1,17 @@
-"""What a detector saw in one image."""
+"""What a detector saw in one image, and what every detector can do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from liquid_mono3d_ros.checks import Array, check_finite, check_shape, complain
+from liquid_mono3d_ros.settings import Settings, setting
+
+ANCHORS = ("top", "centroid", "bottom")
+"""Points of a thing that can be tracked."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,64 @@ class Detections:
     def none(cls) -> Detections:
         """Return the detections of an image in which nothing was seen."""
         return cls.at(np.zeros((0, 2)), sigma_px=1.0)
+
+
+@dataclass(frozen=True)
+class TopicSettings(Settings):
+    """Which detections of another program count."""
+
+    width: int = setting(
+        0,
+        "Of the images, which the detections do not tell; 0: as CameraInfo says",
+        unit="px",
+        bounds=(0, 100_000),
+    )
+    height: int = setting(
+        0, "Of the images; 0: as CameraInfo says", unit="px", bounds=(0, 100_000)
+    )
+    score_min: float = setting(0.0, "Those with a lower score are left out", bounds=(0, 1))
+    wanted: tuple[str, ...] = setting(
+        (), "Classes that count, as the messages write them; empty: all"
+    )
+    anchor: str = setting("centroid", "Which point of the box is tracked", choices=ANCHORS)
+    sigma_px: float = setting(
+        3.0,
+        "One standard deviation of that point, where the message has no covariance",
+        unit="px",
+        bounds=(0.1, 1000),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.width == 0) != (self.height == 0):
+            got = f"{self.width}x{self.height} px"
+            cure = "Give both, or neither to take them from CameraInfo."
+            raise ValueError(complain("width and height", "given together", got, cure))
+
+
+class Detector(Protocol):
+    """Finds things in the images of one camera; may remember earlier ones."""
+
+    def detect(self, image: Array) -> Detections:
+        """Return what is seen in the next image, (H, W, 3) uint8 in BGR order."""
+
+    def reset(self) -> None:
+        """Forget the images seen so far."""
+
+
+def anchor_of_boxes(bbox: Array, anchor: str) -> Array:
+    """Return the point of each box that is tracked, (N, 2) px.
+
+    Args:
+        bbox: Left, top, width, height, (N, 4) px.
+        anchor: ``centroid``; or ``top`` or ``bottom``, the middle of that edge.
+
+    Example:
+        >>> anchor_of_boxes(np.array([[-0.5, -0.5, 4.0, 2.0]]), "top")
+        array([[ 1.5, -0.5]])
+    """
+    down = {"top": 0.0, "centroid": 0.5, "bottom": 1.0}[anchor]
+    return np.asarray(bbox[:, :2] + bbox[:, 2:] * (0.5, down))
 
 
 def _check_rows(argument: str, good: Array, rule: str, cure: str) -> None:

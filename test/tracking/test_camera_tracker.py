@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from liquid_mono3d_ros.records import SECOND, Frame, State, Tracks2D
-from liquid_mono3d_ros.tracking.camera_tracker import CameraTracker, TrackingSettings
+from liquid_mono3d_ros.tracking.camera_tracker import DETECTORS, CameraTracker, TrackingSettings
+from liquid_mono3d_ros.tracking.detection import Detections
 
 STEP = SECOND // 30
 COLOUR = TrackingSettings(detector="colour")
@@ -22,6 +23,20 @@ def frame(paint, teal) -> Callable[..., Frame]:
         if seen:
             canvas.box(20 + 2 * k, 40, 12, 12, teal)
         return Frame(camera, START + k * STEP, canvas.image, f"{camera}_optical_frame")
+
+    return make
+
+
+@pytest.fixture
+def textured(rng) -> Callable[[int], np.ndarray]:
+    cells = rng.integers(20, 235, (30, 40, 3), dtype=np.uint8)
+    scene = cv2.resize(cells, (240, 180))
+    thing = cv2.resize(cells[:6, :6], (40, 40))
+
+    def make(left: int) -> np.ndarray:
+        image = scene.copy()
+        image[60:100, left : left + 40] = thing
+        return image
 
     return make
 
@@ -115,6 +130,53 @@ def test_a_frame_of_another_camera_is_refused(frame) -> None:
         CameraTracker("right", COLOUR).update(frame(0))
 
 
+def test_ready_detections_share_the_logic_of_epochs() -> None:
+    tracker = CameraTracker("left", TrackingSettings(detector="topic"))
+    seen = [Detections.at(np.array([[20.0 + 2 * k, 40.0]]), 3.0) for k in range(5)]
+
+    def follow(k: int, size: tuple[int, int] = (160, 120)) -> Tracks2D:
+        return tracker.update_detections(seen[k], START + k * STEP, size, frame_id="optical")
+
+    last = [follow(k) for k in range(5)][-1]
+    assert (last.camera, last.stamp, last.frame_id) == ("left", START + 4 * STEP, "optical")
+    assert (last.width, last.height, last.epoch) == (160, 120, 0)
+    assert last.state.tolist() == [State.CONFIRMED]
+    assert np.allclose(last.uv, [[28, 40]], atol=0.5)
+    assert follow(4).epoch == 0
+    assert follow(1).epoch == 1
+    assert follow(2, (320, 240)).epoch == 2
+    assert tracker.events == {"repeated_stamp": 1, "backward_stamp": 1, "image_size": 1}
+    tracker.reset()
+    assert follow(0).epoch == 3
+
+
+def test_images_are_refused_where_detections_come_ready(frame) -> None:
+    tracker = CameraTracker("left", TrackingSettings(detector="topic"))
+    with pytest.raises(ValueError, match=r"one of background, colour, flow, onnx; got 'topic'"):
+        tracker.update(frame(0))
+
+
+def test_every_detector_is_offered() -> None:
+    leaf = next(leaf for leaf in TrackingSettings.leaves() if leaf.name == "detector")
+    assert set(leaf.choices or ()) == {*DETECTORS, "topic"}
+
+
+def test_flow_forgets_its_images_with_the_tracks(textured) -> None:
+    settings = TrackingSettings.from_flat({"detector": "flow", "flow.interval": 1})
+    tracker = CameraTracker("left", settings)
+
+    def follow(k: int) -> int:
+        image = textured(40 + 8 * k)
+        return len(tracker.update(Frame("left", START + k * STEP, image)))
+
+    assert [follow(k) for k in range(3)] == [0, 1, 1]
+    tracker.reset()
+    assert [follow(k) for k in range(2)] == [0, 1]
+
+
 def test_unknown_detectors_are_refused() -> None:
-    with pytest.raises(ValueError, match="detector must be one of background, colour; got 'yolo'"):
+    with pytest.raises(
+        ValueError,
+        match="detector must be one of background, colour, flow, onnx, topic; got 'yolo'",
+    ):
         TrackingSettings(detector="yolo")
