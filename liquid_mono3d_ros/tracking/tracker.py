@@ -6,6 +6,7 @@ image to the next, is tracked as well as a person.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,10 +14,18 @@ import numpy as np
 from liquid_mono3d_ros.checks import Array, complain
 from liquid_mono3d_ros.records import State, nanoseconds, seconds
 from liquid_mono3d_ros.settings import Settings, setting
-from liquid_mono3d_ros.tracking import kalman
-from liquid_mono3d_ros.tracking.association import assign, likelihood_cost, miss_cost
+from liquid_mono3d_ros.tracking import motion
+from liquid_mono3d_ros.tracking.association import assign, miss_cost, pair_up
 from liquid_mono3d_ros.tracking.detection import Detections
 from liquid_mono3d_ros.tracking.track_table import TrackTable, newborn
+
+MANOEUVRE_ENDS = 0.1
+"""Chance that a manoeuvre ends from one detection to the next."""
+
+HIDES, RETURNS = 0.15, 3.0
+"""How often in a second a thing in sight passes behind something, and a hidden one comes out
+again, 1/s: what has not been seen for some images is hardly seen in this one, so a detection
+somewhere near is likelier false."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +33,22 @@ class TrackerSettings(Settings):
     """How things move in the image and when they are believed."""
 
     process_noise: float = setting(
-        400.0,
-        "Velocity gained at random in 1 s; in t seconds it is sqrt(t) times as much",
+        30.0,
+        "Velocity that a thing in steady motion gains at random in 1 s; in t seconds it is sqrt(t)"
+        " times as much",
         unit="px/s^1.5",
         bounds=(0.1, 1e5),
+    )
+    manoeuvre_noise: float = setting(
+        800.0,
+        "The same while it turns, brakes or bounces; at least process_noise",
+        unit="px/s^1.5",
+        bounds=(0.1, 1e5),
+    )
+    manoeuvre_probability: float = setting(
+        0.02,
+        "Chance that a steady thing begins a manoeuvre from one detection to the next",
+        bounds=(1e-6, 0.5),
     )
     birth_speed: float = setting(
         600.0,
@@ -56,6 +77,12 @@ class TrackerSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.manoeuvre_noise < self.process_noise:
+            rule = f"at least process_noise, {self.process_noise:g} px/s^1.5"
+            got = f"{self.manoeuvre_noise:g} px/s^1.5"
+            raise ValueError(
+                complain("manoeuvre_noise", rule, got, "Raise it or lower the other.")
+            )
         if self.birth_hits > self.birth_images:
             rule = f"at most birth_images, {self.birth_images}"
             raise ValueError(
@@ -73,13 +100,14 @@ class Tracker:
 
     def __init__(self, settings: TrackerSettings) -> None:
         self.settings = settings
+        self._noise = (settings.process_noise, settings.manoeuvre_noise)
         self._next_id = 1
         self.reset()
 
     def reset(self) -> None:
         """Forget every track; ids go on counting and none is used again."""
         self._stamp: int | None = None
-        self._tracks = newborn(Detections.none(), self._next_id, 0, self.settings.birth_speed)
+        self._tracks = self._give_birth(Detections.none(), np.arange(0), 0)
 
     def update(self, detections: Detections, stamp: int) -> TrackTable:
         """Take in the detections of one image and return every track at its stamp.
@@ -98,11 +126,12 @@ class Tracker:
             return self._tracks
         tracks = self._predict(stamp)
         rows, columns = self._associate(tracks, detections, stamp)
-        tracks = _correct(tracks, rows, detections, columns, stamp)
-        tracks = tracks.joined(self._give_birth(detections, columns, stamp))
+        tracks = self._correct(tracks, rows, detections, columns, stamp)
+        tracks = self._join_newborn(tracks, detections, columns, stamp)
         tracks = replace(tracks, state=self._judge(tracks, stamp))
         self._stamp = stamp
-        self._tracks = tracks.rows(tracks.state != State.DELETED)
+        alive = tracks.state != State.DELETED
+        self._tracks = tracks if alive.all() else tracks.rows(np.flatnonzero(alive))
         return tracks
 
     def _predict(self, stamp: int) -> TrackTable:
@@ -111,15 +140,16 @@ class Tracker:
             cure = "Call reset() when time jumps back."
             raise ValueError(complain("stamp", f"at least {last} ns", f"{stamp} ns", cure))
         tracks = self._tracks
-        dt = np.full(len(tracks), seconds(stamp - last))
-        x, P = kalman.predict(tracks.x, tracks.P, dt, self.settings.process_noise)
+        dt = seconds(stamp - last)
+        moved = motion.predict(tracks.motion, dt, self._noise)
+        usual = RETURNS / (HIDES + RETURNS)
         bbox = tracks.bbox.copy()
-        bbox[:, :2] += x[:, :2] - tracks.x[:, :2]
+        bbox[:, :2] += (moved.mean[:2] - tracks.motion.mean[:2]).T
         return replace(
             tracks,
-            x=x,
-            P=P,
+            motion=moved,
             bbox=bbox,
+            visible=usual + (tracks.visible - usual) * math.exp(-(HIDES + RETURNS) * dt),
             measured=np.zeros(len(tracks), dtype=bool),
             num_images=tracks.num_images + 1,
         )
@@ -128,15 +158,62 @@ class Tracker:
         self, tracks: TrackTable, detections: Detections, stamp: int
     ) -> tuple[Array, Array]:
         settings = self.settings
-        cost = likelihood_cost(
-            tracks.x[:, :2],
-            tracks.P[:, :2, :2],
+        rows, columns, cost = pair_up(
+            tracks.motion,
             detections.uv,
             detections.sigma_px,
             gate_probability=settings.gate_probability,
         )
-        cost[self._expired(tracks, stamp)] = np.inf
-        return assign(cost, miss_cost(settings.detection_probability, settings.new_density))
+        cost[self._expired(tracks, stamp)[rows]] = np.inf
+        limit = miss_cost(settings.detection_probability * tracks.visible, settings.new_density)
+        return assign((rows, columns, cost), limit)
+
+    def _correct(
+        self, tracks: TrackTable, rows: Array, detections: Detections, columns: Array, stamp: int
+    ) -> TrackTable:
+        """Update the tracks ``rows`` with the detections ``columns``."""
+        uv, sigma_px = detections.uv.T.take(columns, axis=1), detections.sigma_px[columns]
+        begins = self.settings.manoeuvre_probability
+        corrected = motion.update(tracks.motion.rows(rows), uv, sigma_px, begins, MANOEUVRE_ENDS)
+        class_id = np.array(detections.class_id, dtype=object)[columns]
+        measured = _with(tracks.measured, rows, True)
+        detected = self.settings.detection_probability * tracks.visible
+        unseen = (tracks.visible - detected) / (1 - detected)
+        return replace(
+            tracks,
+            motion=tracks.motion.replaced(rows, corrected),
+            detected=_with(tracks.detected, rows, detections.uv[columns]),
+            sigma_px=_with(tracks.sigma_px, rows, detections.sigma_px[columns]),
+            bbox=_with(tracks.bbox, rows, detections.bbox[columns]),
+            score=_with(tracks.score, rows, detections.score[columns]),
+            class_id=_with(tracks.class_id, rows, class_id),
+            visible=np.where(measured, 1.0, unseen),
+            measured=measured,
+            num_measured=tracks.num_measured + measured,
+            last_measured=_with(tracks.last_measured, rows, stamp),
+        )
+
+    def _join_newborn(
+        self, tracks: TrackTable, detections: Detections, taken: Array, stamp: int
+    ) -> TrackTable:
+        free = np.ones(len(detections), dtype=bool)
+        free[taken] = False
+        index = np.flatnonzero(free)
+        if not index.size:
+            return tracks
+        return tracks.joined(self._give_birth(detections, index, stamp))
+
+    def _give_birth(self, detections: Detections, index: Array, stamp: int) -> TrackTable:
+        """Start a track for each detection that no track explains."""
+        settings = self.settings
+        born = motion.start(
+            detections.uv[index].T,
+            detections.sigma_px[index],
+            settings.birth_speed,
+            settings.manoeuvre_probability,
+        )
+        first_id, self._next_id = self._next_id, self._next_id + len(index)
+        return newborn(detections, index, first_id, stamp, born)
 
     def _judge(self, tracks: TrackTable, stamp: int) -> Array:
         """Return the state of each track after the image, (N,) uint8."""
@@ -145,47 +222,19 @@ class Tracker:
         confirmed = tracks.state != State.TENTATIVE
         hopeless = ~confirmed & (num_missed > settings.birth_images - settings.birth_hits)
         confirmed |= tracks.num_measured >= settings.birth_hits
-        state = np.where(tracks.measured, State.CONFIRMED, State.COASTING)
+        state = np.full(len(tracks), State.COASTING, dtype=np.uint8)
+        state[tracks.measured] = State.CONFIRMED
         state[~confirmed] = State.TENTATIVE
         state[hopeless | self._expired(tracks, stamp)] = State.DELETED
-        return state.astype(np.uint8)
+        return state
 
     def _expired(self, tracks: TrackTable, stamp: int) -> Array:
         longest = nanoseconds(self.settings.coast_seconds)
         return np.asarray(~tracks.measured & (stamp - tracks.last_measured > longest))
 
-    def _give_birth(self, detections: Detections, taken: Array, stamp: int) -> TrackTable:
-        free = np.ones(len(detections), dtype=bool)
-        free[taken] = False
-        unexplained = detections.rows(np.flatnonzero(free))
-        born = newborn(unexplained, self._next_id, stamp, self.settings.birth_speed)
-        self._next_id += len(born)
-        return born
 
-
-def _correct(
-    tracks: TrackTable, rows: Array, detections: Detections, columns: Array, stamp: int
-) -> TrackTable:
-    """Update the tracks ``rows`` with the detections ``columns``."""
-    x, P, bbox = tracks.x.copy(), tracks.P.copy(), tracks.bbox.copy()
-    score, class_id = tracks.score.copy(), tracks.class_id.copy()
-    measured, last_measured = tracks.measured.copy(), tracks.last_measured.copy()
-    x[rows], P[rows] = kalman.update(
-        x[rows], P[rows], detections.uv[columns], detections.sigma_px[columns]
-    )
-    bbox[rows] = detections.bbox[columns]
-    score[rows] = detections.score[columns]
-    class_id[rows] = np.array(detections.class_id, dtype=object)[columns]
-    measured[rows] = True
-    last_measured[rows] = stamp
-    return replace(
-        tracks,
-        x=x,
-        P=P,
-        bbox=bbox,
-        score=score,
-        class_id=class_id,
-        measured=measured,
-        last_measured=last_measured,
-        num_measured=tracks.num_measured + measured,
-    )
+def _with(column: Array, rows: Array, values: object) -> Array:
+    """Return the column with new values in some rows."""
+    changed = column.copy()
+    changed[rows] = values
+    return changed

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from liquid_mono3d_ros.checks import check_covariance
 from liquid_mono3d_ros.records import SECOND, State
@@ -187,6 +189,88 @@ def test_a_clutter_scene_keeps_its_identities(rng: np.random.Generator) -> None:
             owner[i] = track_id
     assert switches <= 2
     assert missed <= 0.01 * n * steps
+
+
+def hidden_walk(hidden: set[int], last: int) -> list[Detections]:
+    """One thing at 150 px/s, unseen in some images, while another rests 60 px beside its path."""
+    return [at(*([] if k in hidden else [(50 + 5 * k, 100)]), (300, 160)) for k in range(last)]
+
+
+@pytest.mark.parametrize("gone", [5, 15, 28])
+def test_identity_survives_being_hidden_for_up_to_a_second(gone: int) -> None:
+    tables = run(Tracker(TrackerSettings()), hidden_walk(set(range(40, 40 + gone)), 90))
+    assert set(states(tables)[40 : 40 + gone]) == {State.COASTING}
+    assert tables[-1].track_id.tolist() == [1, 2]
+    assert np.allclose(tables[-1].x[0, :2], [50 + 5 * 89, 100], atol=1)
+
+
+def test_a_thing_that_has_not_been_seen_is_not_expected_to_be() -> None:
+    tables = run(Tracker(TrackerSettings()), [at((50, 50))] * 10 + [at()] * 6)
+    chance = [table.visible[0] for table in tables]
+    assert chance[9] == 1.0
+    assert (np.diff(chance[9:]) < 0).all()
+    assert chance[-1] < 0.1
+
+
+def test_a_false_detection_beside_a_hidden_thing_is_not_taken_for_it() -> None:
+    images = hidden_walk(set(range(40, 60)), 60)
+    images[52] = at((50 + 5 * 52, 40), (300, 160))  # 60 px beside where it is by now
+    table = run(Tracker(TrackerSettings()), images)[-1]
+    assert np.allclose(table.x[table.track_id == 1, :2], [[50 + 5 * 59, 100]], atol=3)
+
+
+def test_a_bounce_keeps_its_identity() -> None:
+    heights = [abs(40 - k) * 5.0 for k in range(80)]  # falls and rises at 150 px/s
+    tables = run(Tracker(TrackerSettings()), [at((100, 500 - h)) for h in heights])
+    assert [table.track_id.tolist() for table in tables] == [[1]] * 80
+    assert all(table.measured.all() for table in tables)
+
+
+@st.composite
+def sequences(draw: st.DrawFn) -> list[tuple[np.ndarray, float, int]]:
+    """Images with few, many or no detections, scattered or in one place, after any pause."""
+    images, stamp = [], draw(st.integers(-(10**18), 10**18))
+    for _ in range(draw(st.integers(1, 12))):
+        spread = draw(st.sampled_from([0.0, 1.0, 2000.0, 1e7]))
+        number = draw(st.sampled_from([0, 1, 3, 200]))
+        seed = draw(st.integers(0, 9))
+        uv = np.random.default_rng(seed).uniform(-spread, spread, (number, 2))
+        images.append((uv, draw(st.sampled_from([1e-3, 1.0, 50.0])), stamp))
+        stamp += draw(st.sampled_from([0, 1, STEP, SECOND, 10**17]))
+    return images
+
+
+@settings(max_examples=60, deadline=None)
+@given(sequences(), st.sampled_from([0.0, 1.0, 60.0]))
+def test_whatever_comes_tracks_stay_finite_and_ids_unique(
+    images: list[tuple[np.ndarray, float, int]], coast: float
+) -> None:
+    tracker = Tracker(TrackerSettings(coast_seconds=coast))
+    ended: set[int] = set()
+    known: set[int] = set()
+    highest = 0
+    for uv, sigma_px, stamp in images:
+        table = tracker.update(Detections.at(uv, sigma_px), stamp)
+        ids = table.track_id.tolist()
+        assert len(set(ids)) == len(ids)
+        assert not set(ids) & ended
+        assert all(i > highest for i in set(ids) - known)
+        assert np.isfinite(table.x).all()
+        check_covariance("P", table.P)
+        assert ((table.visible > 0) & (table.visible <= 1)).all()
+        ended.update(table.track_id[table.state == State.DELETED].tolist())
+        known.update(ids)
+        highest = max([highest, *ids])
+
+
+def test_nan_never_enters() -> None:
+    with pytest.raises(ValueError, match="uv must be finite"):
+        at((np.nan, 5))
+
+
+def test_noise_of_a_manoeuvre_is_the_larger() -> None:
+    with pytest.raises(ValueError, match=r"manoeuvre_noise must be at least process_noise, 90"):
+        TrackerSettings(process_noise=90, manoeuvre_noise=80)
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:
