@@ -6,19 +6,33 @@ that share an epipolar plane for a moment are told apart by their motion.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from liquid_mono3d_ros.checks import Array
-from liquid_mono3d_ros.geometry.epipolar import IMPOSSIBLE, epipolar_distance
+from liquid_mono3d_ros.geometry.epipolar import IMPOSSIBLE
+from liquid_mono3d_ros.geometry.pair_distance import PairDistance
 from liquid_mono3d_ros.geometry.view import View
 from liquid_mono3d_ros.records import seconds
 
 Node = tuple[str, int]
 """A camera and a 2D track of it."""
+
+ESTABLISHED = 3
+"""An object located so often is believed when a single camera sees it."""
+LEFT = 9.0
+"""Mean Mahalanobis distance squared beyond which a member seems to have left its object."""
+CHANCE = 0.02
+"""Share of frames in which a pair of strangers may pass for an object."""
+SPEED = 5.0
+"""At which an object may have moved since it was located, m/s."""
+ELSEWHERE = 25.0
+"""Squared Mahalanobis distance of a pixel to where its object cannot be expected any more."""
 
 
 @dataclass
@@ -32,6 +46,7 @@ class Cluster:
         left_out: Cameras whose view disagreed the last time.
         xyz: Where it was located the last time, (3,) m; None before the first point.
         covariance: Of ``xyz``, (3, 3) m².
+        points: How often it was located.
     """
 
     members: dict[str, int]
@@ -40,62 +55,43 @@ class Cluster:
     left_out: set[str] = field(default_factory=set)
     xyz: Array | None = None
     covariance: Array | None = None
+    points: int = 0
 
     @property
     def located(self) -> bool:
         """Whether it ever was a point."""
         return self.xyz is not None
 
+    @property
+    def established(self) -> bool:
+        """Whether it was located often enough to be followed with one camera."""
+        return self.points >= ESTABLISHED
 
-class PairDistance:
-    """Remembers the mean distance of each pair of tracks of two cameras.
 
-    The mean runs over all frames until there are ``frames``, then it forgets at that rate.
+@dataclass(frozen=True)
+class _Fit:
+    """How N tracks of a camera fit K objects, mean over the objects' tracks in other cameras.
+
+    Attributes:
+        mahalanobis2: (K, N); ``IMPOSSIBLE`` when never seen together.
+        px: (K, N) px.
+        count: Frames in which it met one of the object's tracks, at most, (K, N).
+        others: Tracks that the object has in the other cameras of this frame, (K,).
     """
 
-    def __init__(self, frames: int, ceiling_px: float) -> None:
-        self._frames = frames
-        self._ceiling = np.array([100.0, ceiling_px])[:, None, None]  # one bad frame: not forever
-        self._rows: tuple[list[int], list[int]] = ([], [])
-        self._mean = np.zeros((2, 0, 0))
-        self._count = np.zeros((0, 0))
-        self._index: tuple[dict[int, int], dict[int, int]] = ({}, {})
-
-    def update(self, a: View, b: View, mahalanobis2: Array, px: Array) -> None:
-        """Take in the distances (N, M) of one frame."""
-        rows = (list(a.rows), list(b.rows))
-        if rows != self._rows:
-            self._reindex(rows)
-        self._count += self._count < self._frames
-        new = np.minimum(np.array([mahalanobis2, px]), self._ceiling)
-        self._mean += (new - self._mean) / self._count
-
-    def mean(self, a: int, b: int) -> tuple[float, float, int]:
-        """Return the mean Mahalanobis distance squared, the mean distance px, and of how many."""
-        i, j = self._index[0].get(a), self._index[1].get(b)
-        if i is None or j is None:
-            return IMPOSSIBLE, IMPOSSIBLE, 0
-        return float(self._mean[0, i, j]), float(self._mean[1, i, j]), int(self._count[i, j])
-
-    def _reindex(self, rows: tuple[list[int], list[int]]) -> None:
-        mean = np.zeros((2, len(rows[0]), len(rows[1])))
-        count = np.zeros(mean.shape[1:])
-        old, new = zip(*(_common(self._index[k], rows[k]) for k in (0, 1)), strict=True)
-        mean[:, new[0][:, None], new[1]] = self._mean[:, old[0][:, None], old[1]]
-        count[new[0][:, None], new[1]] = self._count[old[0][:, None], old[1]]
-        self._rows, self._mean, self._count = rows, mean, count
-        self._index = (
-            {k: i for i, k in enumerate(rows[0])},
-            {k: i for i, k in enumerate(rows[1])},
-        )
+    mahalanobis2: Array
+    px: Array
+    count: Array
+    others: Array
 
 
 class Associator:
     """Remembers which 2D tracks are one object.
 
-    An object is born from tracks that lie close in every pair; a view joins it from further away,
-    so that a badly calibrated camera still takes part and can be named. Its number stays while
-    one of its 2D tracks goes on.
+    An object is born from tracks that lie close in every pair. One more view may join it from
+    further away, so that a badly calibrated camera still takes part and can be named. A 2D track
+    that leaves its object, as when two tracks swap in one image, is given to the object it fits.
+    The object's number stays while one of its 2D tracks goes on.
 
     Args:
         frames: Over which distances are averaged.
@@ -128,23 +124,29 @@ class Associator:
     def reset(self) -> None:
         """Forget everything but which numbers were used."""
         self.clusters: list[Cluster] = []
-        self._distances: dict[tuple[str, str], PairDistance] = {}
+        self._pairs: dict[tuple[str, str], PairDistance] = {}
 
     def forget_camera(self, camera: str) -> None:
         """Forget the 2D tracks of a camera whose tracker starts its numbers anew."""
         for cluster in self.clusters:
             cluster.members.pop(camera, None)
-        self._distances = {k: v for k, v in self._distances.items() if camera not in k}
+        self._pairs = {k: v for k, v in self._pairs.items() if camera not in k}
 
     def update(self, views: dict[str, View], time: int) -> list[Cluster]:
         """Take in one frame and return every living object, in the order of their births."""
-        self._measure(views)
+        for a, b in combinations(views, 2):
+            if (a, b) not in self._pairs:
+                self._pairs[a, b] = PairDistance(self._frames, 2 * self._join_px)
+            self._pairs[a, b].measure(
+                views[a],
+                views[b],
+                calibration_sigma=self._calibration_sigma,
+                min_parallax=self._min_parallax,
+            )
         self._end(views, time)
-        free = self._free(views)
-        for cluster in self.clusters:
-            self._exchange(cluster, free)
-        self._join(views, free, time)
-        self._bear(free, time)
+        for camera in self._unsettled(views):
+            self._assign(camera, views, time)
+        self._bear(views, time)
         return self.clusters
 
     def settle(self, cluster: Cluster, xyz: Array, covariance: Array, time: int) -> None:
@@ -153,35 +155,7 @@ class Associator:
             cluster.track_id = self._next_id
             self._next_id += 1
         cluster.xyz, cluster.covariance, cluster.time = xyz, covariance, time
-
-    def _measure(self, views: dict[str, View]) -> None:
-        for pair in combinations(views, 2):
-            a, b = views[pair[0]], views[pair[1]]
-            if pair not in self._distances:
-                self._distances[pair] = PairDistance(self._frames, 2 * self._join_px)
-            distance = epipolar_distance(
-                a,
-                b,
-                calibration_sigma=self._calibration_sigma,
-                min_parallax=self._min_parallax,
-            )
-            self._distances[pair].update(a, b, *distance)
-
-    def _distance(self, a: Node, b: Node) -> tuple[float, float, int]:
-        """Return the mean distance of two tracks, as ``PairDistance.mean`` does."""
-        if (a[0], b[0]) in self._distances:
-            return self._distances[a[0], b[0]].mean(a[1], b[1])
-        if (b[0], a[0]) in self._distances:
-            return self._distances[b[0], a[0]].mean(b[1], a[1])
-        return IMPOSSIBLE, IMPOSSIBLE, 0
-
-    def _mean_distance(self, node: Node, others: Iterable[Node]) -> tuple[float, float]:
-        """Return the mean over the other tracks that this frame shows, without its own camera."""
-        known = [self._distance(node, other) for other in others if other[0] != node[0]]
-        known = [distance for distance in known if distance[2] > 0]
-        if not known:
-            return IMPOSSIBLE, IMPOSSIBLE
-        return sum(d[0] for d in known) / len(known), sum(d[1] for d in known) / len(known)
+        cluster.points += 1
 
     def _end(self, views: dict[str, View], time: int) -> None:
         """Drop members whose 2D track ended, and objects without any that could go on."""
@@ -190,102 +164,143 @@ class Associator:
             for camera, track_id in list(cluster.members.items()):
                 if camera in views and track_id not in views[camera].rows:
                     del cluster.members[camera]
+            self._part(cluster, views, time)
             visible = len(cluster.members.keys() & views.keys())
             idle = time - cluster.time > self._forget_after and not (cluster.located and visible)
-            enough = len(cluster.members) >= (1 if cluster.located else 2)
-            if enough and not idle and not self._contradicts(cluster):
+            if len(cluster.members) >= (1 if cluster.located else 2) and not idle:
                 living.append(cluster)
         self.clusters = living
 
-    def _contradicts(self, cluster: Cluster) -> bool:
-        """Return whether the only two tracks of an object have long been apart."""
-        if len(cluster.members) != 2:
-            return False
-        a, b = cluster.members.items()
-        _, px, count = self._distance(a, b)
-        return count >= self._frames and px > 2 * self._birth_px
+    def _part(self, cluster: Cluster, views: dict[str, View], time: int) -> None:
+        """Let the less likely one go of two tracks that have long been apart, when alone."""
+        members = [(camera, name) for camera, name in cluster.members.items() if camera in views]
+        if len(cluster.members) != 2 or len(members) != 2:
+            return
+        _, px, count = self._distance(members[0], members[1], views)
+        if count < self._frames or px <= 2 * self._birth_px:
+            return
+        expected = [
+            self._expected_distance2(cluster, views[camera], time)[views[camera].rows[name]]
+            for camera, name in members
+        ]
+        del cluster.members[members[int(np.argmax(expected))][0]]
 
-    def _free(self, views: dict[str, View]) -> dict[str, set[int]]:
-        """Return the fresh tracks of each camera that belong to no object."""
-        free = {
-            camera: {name for name, row in view.rows.items() if view.fresh[row]}
-            for camera, view in views.items()
-        }
-        for cluster in self.clusters:
-            for camera, track_id in cluster.members.items():
-                if camera in free:
-                    free[camera].discard(track_id)
-        return free
+    def _distance(self, a: Node, b: Node, views: dict[str, View]) -> tuple[float, float, int]:
+        """Return of two tracks the mean distance squared, the mean px, and over how many."""
+        if (a[0], b[0]) not in self._pairs:
+            a, b = b, a
+        pair = self._pairs[a[0], b[0]]
+        i, j = views[a[0]].rows[a[1]], views[b[0]].rows[b[1]]
+        return float(pair.mahalanobis2[i, j]), float(pair.px[i, j]), int(pair.count[i, j])
 
-    def _exchange(self, cluster: Cluster, free: dict[str, set[int]]) -> None:
-        """Replace a member that left the others by a free track that fits, or let it go."""
-        for camera, member in list(cluster.members.items()):
-            others = list(cluster.members.items())
-            mahalanobis2, px = self._mean_distance((camera, member), others)
-            if px < self._birth_px or px == IMPOSSIBLE:
-                continue
-            if px > self._join_px and len(others) > 2:
-                del cluster.members[camera]
-                continue
-            if not free.get(camera):
-                continue
-            best = min(
-                free[camera], key=lambda name: self._mean_distance((camera, name), others)[0]
-            )
-            best_mahalanobis2, best_px = self._mean_distance((camera, best), others)
-            if best_px < self._birth_px and best_mahalanobis2 < mahalanobis2 / 4:
-                cluster.members[camera] = best
-                free[camera].remove(best)
+    def _unsettled(self, views: dict[str, View]) -> list[str]:
+        """Return the cameras in which an object lacks a track, or has one that left the others."""
+        own = {camera: member_rows(self.clusters, view) for camera, view in views.items()}
+        total = {camera: np.zeros(len(self.clusters)) for camera in views}
+        count = {camera: np.zeros(len(self.clusters)) for camera in views}
+        for a, b in combinations(views, 2):
+            both = np.flatnonzero((own[a] >= 0) & (own[b] >= 0))
+            distance = self._pairs[a, b].mahalanobis2[own[a][both], own[b][both]]
+            for camera in (a, b):
+                total[camera][both] += distance
+                count[camera][both] += 1
+        return [
+            camera
+            for camera in views
+            if ((own[camera] < 0) | (total[camera] > LEFT * count[camera])).any()
+        ]
 
-    def _join(self, views: dict[str, View], free: dict[str, set[int]], time: int) -> None:
-        """Give free tracks to objects that lack one in that camera, the best fit first."""
-        offers = []
-        for index, cluster in enumerate(self.clusters):
-            members = list(cluster.members.items())
-            limit = self._join_px if len(members) >= 2 else self._birth_px
-            for camera in free.keys() - cluster.members.keys():
-                for name in free[camera]:
-                    mahalanobis2, px = self._mean_distance((camera, name), members)
-                    if px > limit:
-                        continue
-                    expected = self._expected_distance2(cluster, views[camera], name, time)
-                    offers.append((mahalanobis2 + expected, index, camera, name))
-        for _, index, camera, name in sorted(offers):
-            members_of = self.clusters[index].members
-            if camera not in members_of and name in free[camera]:
-                members_of[camera] = name
-                free[camera].remove(name)
+    def _assign(self, camera: str, views: dict[str, View], time: int) -> None:
+        """Give the fresh tracks of a camera to the objects that lack one there or lost theirs."""
+        view, fit = views[camera], self._fit(camera, views)
+        own = member_rows(self.clusters, view)  # (K,)
+        held = np.flatnonzero(own >= 0)
+        left = held[(fit.mahalanobis2[held, own[held]] > LEFT) & (fit.others[held] > 0)]
+        open_ = np.union1d(left, np.flatnonzero((own < 0) & (fit.others > 0)))
+        free = view.fresh.copy()
+        free[np.setdiff1d(own[held], own[left])] = False
+        tracks = np.flatnonzero(free)
+        if not len(open_) or not len(tracks):
+            return
+        cost = self._cost(fit, open_, tracks, view, time)
+        mine = own[open_, None] == tracks
+        stays = (fit.px[open_][:, tracks] <= self._join_px) | (fit.others[open_, None] < 2)
+        own_cost = fit.mahalanobis2[open_][:, tracks] / 4  # another one must fit much better
+        cost = np.where(mine, np.where(stays, own_cost, IMPOSSIBLE), cost)
+        names = list(view.rows)
+        for k in open_[mine.any(axis=1)]:
+            del self.clusters[k].members[camera]
+        for k, n in zip(*linear_sum_assignment(cost), strict=True):
+            if cost[k, n] < IMPOSSIBLE:
+                self.clusters[open_[k]].members[camera] = names[tracks[n]]
 
-    def _expected_distance2(self, cluster: Cluster, view: View, name: int, time: int) -> float:
-        """Return the squared Mahalanobis distance of a track to where the object is expected.
+    def _cost(self, fit: _Fit, objects: Array, tracks: Array, view: View, time: int) -> Array:
+        """Return the cost of each track for each object that does not have it, (K, N)."""
+        px, count = fit.px[objects][:, tracks], fit.count[objects][:, tracks]
+        longest = self._patience(len(tracks), len(self.clusters), self._join_px, view)
+        patient = (fit.others[objects, None] >= 2) & (count >= longest)
+        close = (px <= self._birth_px) & (count > 0)
+        possible = close | ((px <= self._join_px) & patient)
+        cost = fit.mahalanobis2[objects][:, tracks].copy()
+        for row in np.flatnonzero(possible.any(axis=1)):
+            expected = self._expected_distance2(self.clusters[objects[row]], view, time)[tracks]
+            possible[row] &= expected < ELSEWHERE
+            cost[row] += expected
+        return np.where(possible, cost, IMPOSSIBLE)
 
-        The object may have moved at 5 m/s in any direction since it was located.
+    def _fit(self, camera: str, views: dict[str, View]) -> _Fit:
+        """Compare the tracks of a camera with the objects' tracks in the other cameras."""
+        shape = (len(self.clusters), len(views[camera].rows))
+        total, weight, longest = np.zeros((2, *shape)), np.zeros(shape), np.zeros(shape)
+        others = np.zeros(len(self.clusters), dtype=int)
+        for other in views.keys() - {camera}:
+            rows = member_rows(self.clusters, views[other])
+            known = np.flatnonzero(rows >= 0)
+            others[known] += 1
+            mean, count = self._between(other, camera)
+            mean, count = mean[:, rows[known]], count[rows[known]]
+            total[:, known] += mean * (count > 0)
+            weight[known] += count > 0
+            longest[known] = np.maximum(longest[known], count)
+        mean = np.where(weight > 0, total / np.maximum(weight, 1), IMPOSSIBLE)
+        return _Fit(mean[0], mean[1], longest, others)
+
+    def _between(self, a: str, b: str) -> tuple[Array, Array]:
+        """Return ``PairDistance.mean`` and ``count`` with the tracks of ``a`` along the rows."""
+        if (a, b) in self._pairs:
+            return self._pairs[a, b].mean, self._pairs[a, b].count
+        return self._pairs[b, a].mean.swapaxes(1, 2), self._pairs[b, a].count.T
+
+    def _expected_distance2(self, cluster: Cluster, view: View, time: int) -> Array:
+        """Return how far the tracks are from where the object is expected, (N,).
+
+        That is the squared Mahalanobis distance. The object may have moved at ``SPEED`` in any
+        direction since it was located.
         """
         if cluster.xyz is None or cluster.covariance is None:
-            return 0.0
-        xyz_camera = view.camera.R_cw @ cluster.xyz + view.camera.t_cw
+            return np.zeros(len(view.rows))
+        R_cw = view.camera.R_cw
+        xyz_camera = R_cw @ cluster.xyz + view.camera.t_cw
         if xyz_camera[2] <= 0:
-            return IMPOSSIBLE
-        row = view.rows[name]
+            return np.full(len(view.rows), IMPOSSIBLE)
         projected = xyz_camera[:2] / xyz_camera[2]
-        J = (view.camera.R_cw[:2] - projected[:, None] * view.camera.R_cw[2]) / xyz_camera[2]
-        spread = cluster.covariance + np.eye(3) * (5.0 * seconds(time - cluster.time)) ** 2
-        S = J @ spread @ J.T + view.covariance[row]
-        S = S + self._calibration_sigma**2 * view.turned_area[row]
-        offset = view.uv[row] - projected
-        return float(offset @ np.linalg.solve(S, offset))
+        J = (R_cw[:2] - projected[:, None] * R_cw[2]) / xyz_camera[2]
+        spread = cluster.covariance + np.eye(3) * (SPEED * seconds(time - cluster.time)) ** 2
+        S = J @ spread @ J.T + view.covariance
+        S = S + self._calibration_sigma**2 * view.turned_area  # (N, 2, 2)
+        offset = (view.uv - projected)[..., None]
+        return np.asarray((offset * np.linalg.solve(S, offset)).sum(axis=(1, 2)))
 
-    def _bear(self, free: dict[str, set[int]], time: int) -> None:
+    def _bear(self, views: dict[str, View], time: int) -> None:
         """Join free tracks to new objects, the closest pair first."""
-        edges = self._edges(free)
         groups: dict[Node, dict[str, int]] = {}
-        for _, a, b in sorted(edges):
+        for _, a, b in sorted(self._edges(views)):
             group_a = groups.setdefault(a, {a[0]: a[1]})
             group_b = groups.setdefault(b, {b[0]: b[1]})
             if group_a is group_b or group_a.keys() & group_b.keys():
                 continue
             if all(
-                self._distance(x, y)[1] < self._birth_px
+                self._distance(x, y, views)[1] < self._birth_px
                 for x in group_a.items()
                 for y in group_b.items()
             ):
@@ -296,29 +311,48 @@ class Associator:
             if len(group) >= 2:
                 self.clusters.append(Cluster(group, time))
 
-    def _edges(self, free: dict[str, set[int]]) -> list[tuple[float, Node, Node]]:
-        """Return the pairs of free tracks close enough to be one object.
+    def _edges(self, views: dict[str, View]) -> Iterator[tuple[float, Node, Node]]:
+        """Yield the pairs of free tracks close enough, for long enough, to be one object.
 
         A pair with a rival (a track that is close to two of one camera) waits until half the
         averaging time has passed.
         """
-        edges = []
-        for camera_a, camera_b in combinations(free, 2):
-            close = []
-            for a in free[camera_a]:
-                for b in free[camera_b]:
-                    mahalanobis2, px, count = self._distance((camera_a, a), (camera_b, b))
-                    if px < self._birth_px:
-                        close.append((mahalanobis2, a, b, count))
-            for mahalanobis2, a, b, count in close:
-                rivals = sum(a == other[1] or b == other[2] for other in close) - 1
-                if rivals == 0 or 2 * count >= self._frames:
-                    edges.append((mahalanobis2, (camera_a, a), (camera_b, b)))
-        return edges
+        free = {camera: self._free(view) for camera, view in views.items()}
+        for a, b in combinations(views, 2):
+            if not (free[a].any() and free[b].any()):
+                continue
+            pair, names_a, names_b = self._pairs[a, b], list(views[a].rows), list(views[b].rows)
+            close = (pair.px < self._birth_px) & (pair.count > 0)
+            close &= free[a][:, None] & free[b]
+            rivals = close.sum(axis=1)[:, None] + close.sum(axis=0) - 2
+            num_a, num_b = int(views[a].fresh.sum()), int(views[b].fresh.sum())
+            alone = self._patience(num_a, num_b, self._birth_px, views[a])
+            patience = np.where(rivals > 0, self._frames / 2, alone)
+            for i, j in np.argwhere(close & (pair.count >= patience)).tolist():
+                yield float(pair.mahalanobis2[i, j]), (a, names_a[i]), (b, names_b[j])
+
+    def _free(self, view: View) -> Array:
+        """Return the fresh tracks of a camera that belong to no object, (N,) bool."""
+        free = view.fresh.copy()
+        rows = member_rows(self.clusters, view)
+        free[rows[rows >= 0]] = False
+        return free
+
+    def _patience(self, num_a: int, num_b: int, px: float, view: View) -> int:
+        """Return in how many frames two of so many must be close, so that strangers hardly are.
+
+        Strangers are close by chance in the part ``2 * px / height`` of all images; one detection
+        makes a track fresh in two frames.
+        """
+        strangers = num_a * num_b - min(num_a, num_b)
+        if strangers == 0:
+            return 1
+        chance = min(2 * px / view.camera.height, 0.5)
+        images = max(1, math.ceil(math.log(CHANCE / strangers) / math.log(chance)))
+        return min(2 * images - 1, self._frames)
 
 
-def _common(index: dict[int, int], names: list[int]) -> tuple[Array, Array]:
-    """Return the old and the new rows of the names known before."""
-    pairs = [(index[name], row) for row, name in enumerate(names) if name in index]
-    both = np.array(pairs, dtype=int).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
+def member_rows(clusters: Sequence[Cluster], view: View) -> Array:
+    """Return the row of each object's track in a view, (K,); −1 without one."""
+    camera, rows = view.camera.name, view.rows
+    return np.array([rows.get(c.members.get(camera, -1), -1) for c in clusters], dtype=int)

@@ -38,9 +38,10 @@ def epipolar_distance(
     by_a = normals_b @ a.camera.R_cw[:2].T  # (M, 2): d gap / d a.uv depends on b alone
     by_b = normals_a @ b.camera.R_cw[:2].T  # (N, 2)
     slow = calibration_sigma**2
-    variance = _spread(by_a, a.covariance + slow * a.turned_area).T
-    variance = variance + _spread(by_b, b.covariance + slow * b.turned_area)
-    variance_px = _spread(by_a, a.pixel_area).T + _spread(by_b, b.pixel_area)
+    square_a, square_b = _squares(by_a), _squares(by_b)
+    variance = (square_a @ _packed(a.covariance + slow * a.turned_area)).T
+    variance = variance + square_b @ _packed(b.covariance + slow * b.turned_area)
+    variance_px = (square_a @ _packed(a.pixel_area)).T + square_b @ _packed(b.pixel_area)
     impossible = ~_meet_in_front(baseline, rays_a, rays_b, min_parallax) | _other_class(a, b)
     impossible |= ~(variance_px > 0)
     safe = np.where(impossible, 1.0, variance), np.where(impossible, 1.0, variance_px)
@@ -54,9 +55,15 @@ def _cross(a: Array, b: Array) -> Array:
     return np.asarray(b @ np.array([[0, z, -y], [-z, 0, x], [y, -x, 0]]))
 
 
-def _spread(gradient: Array, covariance: Array) -> Array:
-    """Return gᵀ Σ g of M gradients and N covariances, (M, N)."""
-    return np.asarray(np.einsum("mi,nij,mj->mn", gradient, covariance, gradient))
+def _squares(g: Array) -> Array:
+    """Return of gradients (M, 2) what times ``_packed`` covariances is gᵀ Σ g, (M, 3)."""
+    x, y = g[:, 0], g[:, 1]
+    return np.stack([x * x, 2 * x * y, y * y], axis=1)
+
+
+def _packed(covariance: Array) -> Array:
+    """Return the three different elements of symmetric matrices (N, 2, 2), (3, N)."""
+    return np.asarray(covariance[:, [0, 0, 1], [0, 1, 1]].T)
 
 
 def _meet_in_front(baseline: Array, rays_a: Array, rays_b: Array, min_parallax: float) -> Array:

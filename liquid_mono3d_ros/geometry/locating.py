@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from liquid_mono3d_ros.checks import Array
-from liquid_mono3d_ros.geometry.association import Cluster
+from liquid_mono3d_ros.geometry.agreement import Located, locate
+from liquid_mono3d_ros.geometry.association import Cluster, member_rows
 from liquid_mono3d_ros.geometry.triangulation import (
-    Located,
     Views,
     depth,
-    locate,
     parallax,
     residuals_px,
     systematic_covariance,
@@ -37,7 +36,7 @@ class Limits:
         farthest: From every camera that sees it, m.
         calibration_sigma: Unknown turn of each camera, per axis, rad.
         clock_sigma: Unknown offset of each camera's clock, s.
-        bearings: Whether the one camera that still sees a known object gives a bearing.
+        bearings: Whether the one camera that still sees an established object gives a bearing.
     """
 
     residual_px: float
@@ -83,10 +82,7 @@ def locate_clusters(
         return None
     rows = _rows(clusters, views)
     seen, velocity = _gather(rows, views)
-    trusted = seen.seen & ~np.array(
-        [[v.camera.name in cluster.left_out for cluster in clusters] for v in views]
-    )
-    trusted = np.where(np.count_nonzero(trusted, axis=0) >= 2, trusted, seen.seen)
+    trusted = _trusted(clusters, views, seen.seen)
     spread = np.sqrt(np.einsum("cnii->cn", seen.covariance_px) / 2)
     limit_px = np.maximum(limits.residual_px, 4 * spread)
     located = locate(replace(seen, seen=trusted), limit_px)
@@ -107,7 +103,7 @@ def locate_clusters(
 
 def points_from(outcome: Outcome | None, *, stamp: int, frame_id: str, epoch: int) -> Points3D:
     """Return the points and bearings of an outcome as a record, by ascending ``track_id``."""
-    chosen = []
+    chosen: list[int] = []
     if outcome is not None:
         good = [n for n, verdict in enumerate(outcome.verdicts) if verdict in (POINT, BEARING)]
         chosen = sorted(good, key=lambda n: outcome.clusters[n].track_id)
@@ -124,14 +120,17 @@ def points_from(outcome: Outcome | None, *, stamp: int, frame_id: str, epoch: in
         "reprojection_error_px": np.full(n, np.nan),
         "parallax_rad": np.full(n, np.nan),
     }
-    sightings = []
-    if outcome is not None:
-        for row, cluster in enumerate(chosen):
-            is_point = outcome.verdicts[cluster] == POINT
-            values = _point(outcome, cluster) if is_point else _bearing(outcome, cluster)
-            for name, value in values.items():
+    sightings: list[tuple[Sighting, ...]] = []
+    if outcome is not None and chosen:
+        verdicts = outcome.verdicts
+        points = [row for row, c in enumerate(chosen) if verdicts[c] == POINT]
+        for name, values in _points(outcome, [chosen[row] for row in points]).items():
+            fields[name][points] = values
+        for row in set(range(n)) - set(points):
+            for name, value in _bearing(outcome, chosen[row]).items():
                 fields[name][row] = value
-            sightings.append(_sightings(outcome, cluster))
+        fields["track_id"][:] = [outcome.clusters[c].track_id for c in chosen]
+        sightings = [_sightings(outcome, c) for c in chosen]
     return Points3D(
         stamp=stamp, frame_id=frame_id, epoch=epoch, sightings=tuple(sightings), **fields
     )
@@ -139,13 +138,20 @@ def points_from(outcome: Outcome | None, *, stamp: int, frame_id: str, epoch: in
 
 def _rows(clusters: Sequence[Cluster], views: Sequence[View]) -> Array:
     """Return the row of each cluster's fresh track in each view, (C, N); −1 without one."""
-    rows = np.full((len(views), len(clusters)), -1)
-    for c, v in enumerate(views):
-        for n, cluster in enumerate(clusters):
-            row = v.rows.get(cluster.members.get(v.camera.name, -1), -1)
-            if row >= 0 and v.fresh[row]:
-                rows[c, n] = row
+    rows = np.array([member_rows(clusters, v) for v in views])
+    for row, v in zip(rows, views, strict=True):
+        row[~np.append(v.fresh, False)[row]] = -1  # the row −1 is that False
     return rows
+
+
+def _trusted(clusters: Sequence[Cluster], views: Sequence[View], seen: Array) -> Array:
+    """Return the views that did not disagree the last time, where two or more are left, (C, N)."""
+    trusted = seen.copy()
+    for n, cluster in enumerate(clusters):
+        if cluster.left_out:
+            rest = seen[:, n] & [v.camera.name not in cluster.left_out for v in views]
+            trusted[:, n] = rest if np.count_nonzero(rest) >= 2 else seen[:, n]
+    return trusted
 
 
 def _gather(rows: Array, views: Sequence[View]) -> tuple[Views, Array]:
@@ -177,19 +183,19 @@ def _judge(
     ahead = np.where(used, depth(located.xyz, seen.P), np.inf) > 0
     distance = np.linalg.norm(located.xyz - centres[:, None], axis=2)  # (C, N)
     near = np.where(used, distance, np.inf).min(axis=0)
-    failures = {
-        "gated": ~np.isfinite(located.xyz).all(axis=1),
-        "behind": ~ahead.all(axis=0),
-        "parallax": ~(angle >= limits.parallax),
-        "range": (near < limits.nearest) | (near > limits.farthest),
-    }
-    verdicts = []
-    for n, cluster in enumerate(clusters):
-        if count[n] >= 2:
-            verdicts.append(next((name for name, failed in failures.items() if failed[n]), POINT))
-        else:
-            ray = limits.bearings and cluster.located and count[n] == 1
-            verdicts.append(BEARING if ray else UNSEEN)
+    rules = [
+        (count < 2, UNSEEN),
+        (~np.isfinite(located.xyz).all(axis=1), "gated"),
+        (~ahead.all(axis=0), "behind"),
+        (~(angle >= limits.parallax), "parallax"),
+        ((near < limits.nearest) | (near > limits.farthest), "range"),
+        (np.ones(len(clusters), dtype=bool), POINT),
+    ]
+    first = np.argmax([broken for broken, _ in rules], axis=0)
+    verdicts = [rules[rule][1] for rule in first.tolist()]
+    for n in np.flatnonzero(count == 1).tolist():
+        if limits.bearings and clusters[n].established:
+            verdicts[n] = BEARING
     return verdicts
 
 
@@ -202,20 +208,24 @@ def _remember_left_out(
 ) -> None:
     length = np.hypot(located.residual_px[..., 0], located.residual_px[..., 1])
     left_out = seen & ~located.used & (length > limit_px)  # NaN: no point, so nobody is to blame
-    for n, cluster in enumerate(clusters):
-        cluster.left_out = {v.camera.name for c, v in enumerate(views) if left_out[c, n]}
+    for cluster in clusters:
+        cluster.left_out = set()
+    for c, n in np.argwhere(left_out).tolist():
+        clusters[n].left_out.add(views[c].camera.name)
 
 
-def _point(outcome: Outcome, n: int) -> dict[str, Any]:
-    residual = outcome.located.residual_px[outcome.located.used[:, n], n]
+def _points(outcome: Outcome, chosen: list[int]) -> dict[str, Any]:
+    """Return the fields of the clusters that are points."""
+    used = outcome.located.used[:, chosen]
+    square = np.square(outcome.located.residual_px[:, chosen]).sum(axis=2)
+    mean = np.where(used, square, 0.0).sum(axis=0) / np.maximum(used.sum(axis=0), 1)
     return {
-        "track_id": outcome.clusters[n].track_id,
         "kind": Kind.POINT,
-        "xyz": outcome.located.xyz[n],
-        "covariance": outcome.located.covariance[n],
-        "systematic_covariance": outcome.systematic_covariance[n],
-        "reprojection_error_px": np.sqrt(np.square(residual).sum(axis=1).mean()),
-        "parallax_rad": outcome.parallax[n],
+        "xyz": outcome.located.xyz[chosen],
+        "covariance": outcome.located.covariance[chosen],
+        "systematic_covariance": outcome.systematic_covariance[chosen],
+        "reprojection_error_px": np.sqrt(mean),
+        "parallax_rad": outcome.parallax[chosen],
     }
 
 
@@ -233,7 +243,6 @@ def _bearing(outcome: Outcome, n: int) -> dict[str, Any]:
     angles = (np.eye(3) - np.outer(direction, direction))[:, :2] / length
     variance = np.linalg.eigvalsh(angles @ v.covariance[row] @ angles.T)[-1]
     return {
-        "track_id": outcome.clusters[n].track_id,
         "kind": Kind.BEARING,
         "ray_origin": v.camera.centre,
         "ray_direction": v.camera.R_cw.T @ direction,

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scenes import room_rig, stereo_rig, tracks2d
 
-from liquid_mono3d_ros.geometry.association import Associator, PairDistance
+from liquid_mono3d_ros.geometry.association import Associator
+from liquid_mono3d_ros.geometry.pair_distance import PairDistance
 from liquid_mono3d_ros.geometry.timing import TrackBuffer
 from liquid_mono3d_ros.geometry.view import view
 from liquid_mono3d_ros.records import SECOND
@@ -50,7 +53,10 @@ def test_tracks_of_three_objects_in_four_views():
     rig = room_rig(4)
     xyz = [[0.5, 0.0, 1.0], [-0.4, 0.3, 0.6], [0.0, -0.5, 1.5]]
     order = {"cam1": [1, 2, 3], "cam2": [3, 1, 2], "cam3": [2, 3, 0], "cam4": [9, 8, 7]}
-    clusters = Associator(**SETTINGS).update(look(rig, xyz, order), 0)
+    associator, views = Associator(**SETTINGS), look(rig, xyz, order)
+    assert associator.update(views, 0) == []  # strangers may be close once, not time and again
+    for frame in range(1, 5):
+        clusters = associator.update(views, frame)
     expected = [{camera: ids[n] for camera, ids in order.items() if ids[n]} for n in range(3)]
     assert members(clusters) == sorted(tuple(sorted(e.items())) for e in expected)
 
@@ -58,7 +64,9 @@ def test_tracks_of_three_objects_in_four_views():
 def test_numbers_are_given_once_located_and_never_again():
     rig, xyz = room_rig(2), [[0.5, 0.0, 1.0], [-0.4, 0.3, 0.5]]
     associator = Associator(**SETTINGS)
-    clusters = associator.update(look(rig, xyz, {"cam1": [1, 2], "cam2": [1, 2]}), 0)
+    for frame in range(3):
+        views = look(rig, xyz, {"cam1": [1, 2], "cam2": [1, 2]})
+        clusters = associator.update(views, frame)
     assert [c.track_id for c in clusters] == [0, 0]
     settle(associator, clusters, xyz, 0)
     assert [c.track_id for c in clusters] == [1, 2]
@@ -183,11 +191,14 @@ def test_mean_distance_runs_over_the_last_frames():
     a, b = views["left"], views["right"]
     for px in (1.0, 3.0, 2.0):
         pair.update(a, b, np.array([[px**2]]), np.array([[px]]))
-    assert pair.mean(3, 5) == pytest.approx((14 / 3, 2.0, 3))
+    assert (pair.mahalanobis2, pair.px, pair.count) == pytest.approx((14 / 3, 2.0, 3))
     for _ in range(60):
         pair.update(a, b, np.array([[1e9]]), np.array([[1e9]]))
-    assert pair.mean(3, 5) == pytest.approx((100.0, 120.0, 4), rel=1e-3)  # capped
-    assert pair.mean(3, 6)[2] == 0
+    assert (pair.mahalanobis2, pair.px) == pytest.approx((100.0, 120.0), rel=1e-3)  # capped
+    assert pair.count == 4
+    stale = replace(a, fresh=np.array([False]))
+    pair.update(stale, b, np.zeros((1, 1)), np.zeros((1, 1)))
+    assert pair.px == pytest.approx(120.0, rel=1e-3)
 
 
 def test_mean_distance_follows_tracks_to_other_rows():
@@ -199,7 +210,30 @@ def test_mean_distance_follows_tracks_to_other_rows():
     pair.update(first["left"], first["right"], distances, distances)
     second = look(rig, xyz, {"left": [4, 9], "right": [6, 5]})
     pair.update(second["left"], second["right"], np.zeros((2, 2)), np.zeros((2, 2)))
-    assert pair.mean(4, 6) == (2.0, 2.0, 2)
-    assert pair.mean(4, 5) == (1.5, 1.5, 2)
-    assert pair.mean(9, 5) == (0.0, 0.0, 1)
-    assert pair.mean(3, 5)[2] == 0
+    np.testing.assert_array_equal(pair.px, [[2.0, 1.5], [0.0, 0.0]])
+    np.testing.assert_array_equal(pair.count, [[2, 2], [1, 1]])
+
+
+def test_tracks_that_swap_in_one_image_are_swapped_back():
+    rig, associator = room_rig(3), Associator(**SETTINGS)
+    start, ids = [[0.5, 0.0, 1.0], [-0.6, 0.5, 0.3]], {"cam1": [1, 2], "cam2": [1, 2]}
+    for frame in range(60):
+        order = [1, 2] if frame < 20 else [2, 1]  # from then on each shows the other object
+        views = look(rig, start, ids | {"cam3": order}, seed=frame)
+        clusters = associator.update(views, frame * SECOND // 30)
+        if frame >= 2:
+            settle(associator, clusters, start, frame * SECOND // 30)
+    assert members(clusters) == [
+        (("cam1", 1), ("cam2", 1), ("cam3", 2)),
+        (("cam1", 2), ("cam2", 2), ("cam3", 1)),
+    ]
+    assert [c.track_id for c in clusters] == [1, 2]
+
+
+def test_an_object_is_established_by_its_third_point():
+    rig, associator = room_rig(2), Associator(**SETTINGS)
+    for frame in range(4):
+        views = look(rig, [[0.5, 0.0, 1.0]], {"cam1": [1], "cam2": [1]})
+        (cluster,) = associator.update(views, frame)
+        assert cluster.established == (frame >= 3)
+        associator.settle(cluster, np.array([0.5, 0.0, 1.0]), np.eye(3) * 1e-4, frame)
