@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from liquid_mono3d_ros.checks import Array
 from liquid_mono3d_ros.geometry.camera import Camera
+from liquid_mono3d_ros.geometry.clock import ClockEstimate
 from liquid_mono3d_ros.records import seconds
 
 MIN_BASELINE = 1e-3
 """Centres nearer than this, m, are one place."""
+NO_CLOCKS: Mapping[str, ClockEstimate] = MappingProxyType({})
+CLOCK_LIMIT = 0.004
+"""A clock off by more, s, is a problem: 2 cm at 5 m/s."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class CameraHealth:
             camera has moved since it was calibrated.
         last_stamp: Of its newest image, ns; None before the first.
         num_images: Received in this epoch.
+        clock: How far its clock is off; None when that is not watched.
         problems: A sentence for each thing that is wrong.
     """
 
@@ -35,6 +41,7 @@ class CameraHealth:
     bias_px: Array
     last_stamp: int | None
     num_images: int
+    clock: ClockEstimate | None
     problems: tuple[str, ...]
 
 
@@ -68,12 +75,22 @@ class HealthMonitor:
         """Take notice of measured minus projected, (2,) px, also of a view that was left out."""
         self._residuals[camera].append(residual_px)
 
-    def report(self, cameras: dict[str, Camera]) -> dict[str, CameraHealth]:
-        """Return how each camera does, at the poses given."""
+    def report(
+        self, cameras: Mapping[str, Camera], clocks: Mapping[str, ClockEstimate] = NO_CLOCKS
+    ) -> dict[str, CameraHealth]:
+        """Return how each camera does, at the poses given, with what its clock was found to be."""
         newest = max((stamps[-1] for stamps in self._stamps.values() if stamps), default=None)
-        return {name: self._camera(name, cameras, newest) for name in self._names}
+        return {
+            name: self._camera(name, cameras, newest, clocks.get(name)) for name in self._names
+        }
 
-    def _camera(self, name: str, cameras: dict[str, Camera], newest: int | None) -> CameraHealth:
+    def _camera(
+        self,
+        name: str,
+        cameras: Mapping[str, Camera],
+        newest: int | None,
+        clock: ClockEstimate | None,
+    ) -> CameraHealth:
         stamps, residuals = self._stamps[name], np.array(self._residuals[name]).reshape(-1, 2)
         rate, length, bias = float("nan"), float("nan"), np.full(2, np.nan)
         if len(stamps) >= 2:
@@ -87,13 +104,17 @@ class HealthMonitor:
             bias_px=bias,
             last_stamp=stamps[-1] if stamps else None,
             num_images=self._count[name],
-            problems=tuple(self._problems(name, cameras, newest, length, bias)),
+            clock=clock,
+            problems=(
+                *self._problems(name, cameras, newest, length, bias),
+                *_clock_problems(name, clock),
+            ),
         )
 
     def _problems(
         self,
         name: str,
-        cameras: dict[str, Camera],
+        cameras: Mapping[str, Camera],
         newest: int | None,
         length: float,
         bias: Array,
@@ -112,3 +133,12 @@ class HealthMonitor:
         away = max(float(np.linalg.norm(cameras[name].centre - centre)) for centre in centres)
         if away < MIN_BASELINE:
             yield f"{name} is less than 1 mm from every other camera: weak baseline, no depth"
+
+
+def _clock_problems(name: str, clock: ClockEstimate | None) -> Iterable[str]:
+    if clock is not None and abs(clock.offset) > max(CLOCK_LIMIT, 4 * clock.sigma):
+        yield (
+            f"the clock of {name} is {1e3 * -clock.offset:+.1f} ms off (one sigma "
+            f"{1e3 * clock.sigma:.1f} ms): add {clock.offset:+.4f} to its time_offset, or set "
+            "clock.estimate to apply"
+        )

@@ -50,7 +50,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class _Image:
-    """Tracks with their true time, ns; ``rows``: track_id → row of the living ones."""
+    """Tracks and when they were seen by the camera's time_offset, ns; ``rows``: id → row."""
 
     time: int
     tracks: Tracks2D
@@ -68,7 +68,10 @@ class TrackBuffer:
         memory: How long images are kept, s.
         max_bracket: Longest gap between two images that is interpolated, s.
         max_extrapolation: Longest way beyond the newest image, s.
-        acceleration: One standard deviation of what extrapolation ignores, px/s².
+        acceleration: One standard deviation of what inter- and extrapolation ignore, px/s².
+
+    Attributes:
+        correction: What the clock was found to be off besides its ``time_offset``, ns.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class TrackBuffer:
         self._max_extrapolation = max_extrapolation
         self._acceleration = acceleration
         self._epoch = 0
+        self.correction = 0
         self.reset()
 
     def reset(self) -> None:
@@ -96,7 +100,7 @@ class TrackBuffer:
 
     def true_time(self, stamp: int) -> int:
         """Return when the middle row of an image was exposed, ns."""
-        return stamp + self._offset
+        return stamp + self._offset + self.correction
 
     def add(self, tracks: Tracks2D, pose: Pose | None = None) -> int:
         """Remember an image, newer than those before, and return its true time, ns.
@@ -111,14 +115,20 @@ class TrackBuffer:
         self._images.append(image)
         old = bisect_left(self._times, image.time - self._memory)
         del self._times[:old], self._images[:old]
-        return image.time
+        return self.true_time(tracks.stamp)
 
-    def evaluate(self, time: int) -> Evaluated | None:
+    def evaluate(self, time: int, correction: int | None = None) -> Evaluated | None:
         """Return the tracks at a true time, ns; None when no image is near enough.
 
-        Between two images: linear interpolation with variance ``(1-w)² Σ0 + w² Σ1``. Beyond the
-        newest: its Kalman velocity, with a covariance that grows.
+        Between two images: linear interpolation with variance ``(1-w)² Σ0 + w² Σ1`` and that of
+        the bend which a straight line ignores. Beyond the newest: its Kalman velocity, with a
+        covariance that grows.
+
+        Args:
+            time: True time, ns.
+            correction: In place of the buffer's own, ns.
         """
+        time -= self.correction if correction is None else correction
         after = bisect_left(self._times, time)
         if after < len(self._times) and self._times[after] == time:
             return self._extrapolate(after, time)
@@ -130,6 +140,29 @@ class TrackBuffer:
         elif after == 0:
             return self._extrapolate(0, time) if self._times else None
         return self._extrapolate(after - 1, time)
+
+    def histories(self) -> dict[int, tuple[Array, Array]]:
+        """Return the detections of each track that still lives, by the camera's ``time_offset``.
+
+        Returns:
+            track_id → times, (T,) ns, and raw pixels, (T, 2).
+        """
+        if not self._images:
+            return {}
+        found: dict[int, tuple[list[int], list[Array]]] = {
+            k: ([], []) for k in self._images[-1].rows
+        }
+        for image in self._images:
+            for track_id, (times, pixels) in found.items():
+                row = image.rows.get(track_id)
+                if row is not None and image.tracks.measured[row]:
+                    times.append(image.time + nanoseconds(image.delay[row]))
+                    pixels.append(image.tracks.uv[row])
+        return {
+            track_id: (np.array(times), np.array(pixels))
+            for track_id, (times, pixels) in found.items()
+            if times
+        }
 
     def _image(self, tracks: Tracks2D, pose: Pose | None) -> _Image:
         state = tracks.state
@@ -145,7 +178,7 @@ class TrackBuffer:
             own = np.eye(2) * self._camera.sigma_px**2
             covariance = np.where(tracks.measured[:, None, None], own, covariance)
         delay = (tracks.uv[:, 1] / tracks.height - 0.5) * self._camera.readout
-        return _Image(self.true_time(tracks.stamp), tracks, covariance, delay, rows, pose)
+        return _Image(tracks.stamp + self._offset, tracks, covariance, delay, rows, pose)
 
     def _interpolate(self, before: int, after: int, time: int) -> Evaluated:
         a, b = self._images[before], self._images[after]
@@ -157,11 +190,13 @@ class TrackBuffer:
         shift = b.tracks.uv[j] - a.tracks.uv[i]
         seen_before, seen_after = a.tracks.measured[i], b.tracks.measured[j]
         weight = w[..., None]
+        bend = 0.5 * self._acceleration * start * (start + span)  # (N,) px
+        bent = (bend * bend)[:, None, None] * np.eye(2)
         return Evaluated(
             stamp=b.tracks.stamp,
             track_id=both,
             uv=a.tracks.uv[i] + w * shift,
-            covariance=(1 - weight) ** 2 * a.covariance[i] + weight**2 * b.covariance[j],
+            covariance=(1 - weight) ** 2 * a.covariance[i] + weight**2 * b.covariance[j] + bent,
             velocity=shift / span[:, None],
             fresh=seen_before | seen_after,
             measured=seen_before & seen_after,

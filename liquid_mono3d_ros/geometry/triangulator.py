@@ -14,6 +14,8 @@ import numpy as np
 
 from liquid_mono3d_ros.checks import complain
 from liquid_mono3d_ros.geometry.association import Associator
+from liquid_mono3d_ros.geometry.clock import ClockSettings
+from liquid_mono3d_ros.geometry.clock_watch import ClockWatch
 from liquid_mono3d_ros.geometry.health import CameraHealth, HealthMonitor
 from liquid_mono3d_ros.geometry.locating import (
     BEARING,
@@ -29,7 +31,7 @@ from liquid_mono3d_ros.geometry.schedule import EpochGuard, Schedule, Verdict
 from liquid_mono3d_ros.geometry.timing import Evaluated, Pose, TrackBuffer
 from liquid_mono3d_ros.geometry.view import view
 from liquid_mono3d_ros.records import Points3D, Tracks2D, nanoseconds
-from liquid_mono3d_ros.settings import Settings, setting
+from liquid_mono3d_ros.settings import Settings, group, setting
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ class GeometrySettings(Settings):
         unit="s",
         bounds=(0.0, 5.0),
     )
-    extrapolation_acceleration: float = setting(
-        1000.0,
-        "Standard deviation of what a prediction of a pixel ignores",
+    pixel_acceleration: float = setting(
+        500.0,
+        "Standard deviation of what inter- and extrapolation of a pixel ignore",
         unit="px/s^2",
         bounds=(0.0, 1e6),
     )
@@ -121,6 +123,7 @@ class GeometrySettings(Settings):
     emit_bearings: bool = setting(
         True, "Whether a known object that one camera still sees is sent as a ray"
     )
+    clock: ClockSettings = group(ClockSettings)
 
 
 class Triangulator:
@@ -154,7 +157,7 @@ class Triangulator:
                 memory=settings.memory,
                 max_bracket=settings.max_bracket,
                 max_extrapolation=settings.max_extrapolation,
-                acceleration=settings.extrapolation_acceleration,
+                acceleration=settings.pixel_acceleration,
             )
             for name, camera in rig.cameras.items()
         }
@@ -183,6 +186,15 @@ class Triangulator:
         )
         self._monitor = HealthMonitor(
             rig.cameras, limit_px=settings.gate_px, silent_after=silent_after
+        )
+        self._clocks = ClockWatch(
+            settings.clock,
+            rig.cameras,
+            self._reference,
+            self._buffers,
+            calibration_sigma=settings.calibration_sigma,
+            gate_px=settings.gate_px,
+            acceleration=settings.pixel_acceleration,
         )
 
     @property
@@ -258,7 +270,7 @@ class Triangulator:
 
     def health(self) -> dict[str, CameraHealth]:
         """Return how each camera does: rate, residual, bias, and what is wrong in words."""
-        return self._monitor.report(self._cameras)
+        return self._monitor.report(self._cameras, self._clocks.estimates())
 
     def _admit(self, tracks: Tracks2D, pose: Pose | None) -> bool:
         """Check an image and put it into its camera's buffer."""
@@ -291,6 +303,7 @@ class Triangulator:
         for buffer in self._buffers.values():
             buffer.reset()
         self._schedule.reset()
+        self._clocks.reset()
         self._associator.reset()
         self._monitor.reset()
         self._tracker_epoch.clear()
@@ -305,9 +318,12 @@ class Triangulator:
             if (tracks := evaluated.get(name)) is not None
         }
         clusters = self._associator.update(views, time)
+        leapt = self._clocks.look(clusters, self._cameras, time)
         outcome = locate_clusters(clusters, list(views.values()), self._limits)
         if outcome is not None:
             self._learn(outcome, time)
+        if leapt:
+            self._associator.reset()
         self.counters["outputs"] += 1
         return points_from(outcome, stamp=stamp, frame_id=self._rig.world_frame, epoch=self.epoch)
 

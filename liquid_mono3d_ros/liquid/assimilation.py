@@ -60,8 +60,10 @@ def assimilate(design: Design, tracks: Tracks, points: Points3D) -> tuple[Tracks
     if roles["hit"]:
         chosen, rows = np.array(roles["hit"]).T
         measurement = measure_position(points, chosen)
+        by_ray = tracks.lives.num_cameras[rows] < 2  # one camera lets the depth drift
         tracks = _correct(design, tracks, rows, _witness(points, chosen), measurement)
-        lost = tracks.lives.rejected[rows] >= design.rules.rejections
+        rejected = tracks.lives.rejected[rows]
+        lost = (rejected >= design.rules.rejections) | (by_ray & (rejected > 0))
         roles["restart"] += zip(chosen[lost], rows[lost], strict=True)
     if roles["ray"]:
         chosen, rows = np.array(roles["ray"]).T

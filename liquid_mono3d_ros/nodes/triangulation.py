@@ -71,6 +71,9 @@ class TriangulationNode(Stage[TriangulationNodeSettings]):
         for name, health in self.triangulator.health().items():
             values[f"{name} residual_px"] = health.residual_px
             values[f"{name} bias_u_px"], values[f"{name} bias_v_px"] = map(float, health.bias_px)
+            if health.clock is not None:
+                values[f"{name} clock_offset_s"] = health.clock.offset
+                values[f"{name} clock_sigma_s"] = health.clock.sigma
         return values
 
     def complaints(self) -> list[str]:

@@ -367,6 +367,18 @@ def test_a_bearing_corrects_across_its_ray_only(make_points, kind):
         np.testing.assert_allclose(seen.covariance[0], blind.covariance[0], rtol=1e-9, atol=1e-12)
 
 
+def test_a_point_after_bearings_is_believed_at_once(make_points):
+    """One camera lets the depth drift; the first point that says so begins the track anew."""
+    track_filter = TrackFilter(FilterSettings())
+    feed(track_filter, make_points, np.zeros((10, 1, 3)))
+    for k in range(10, 15):
+        rays = [-5.0, 0, 0], [1, 0, 0]
+        track_filter.update(make_points(START + k * STEP, rays=rays, sigma=0.002))
+    far = track_filter.update(make_points(START + 15 * STEP, [[8.0, 0, 0]])).now.trajectories[0]
+    assert far.health & Health.REINITIALISED
+    np.testing.assert_allclose(far.xyz, [8.0, 0, 0])
+
+
 def test_a_bearing_starts_no_track(make_points):
     track_filter = TrackFilter(FilterSettings())
     update = track_filter.update(make_points(START, rays=([0, 0, 0], [1, 0, 0])))
