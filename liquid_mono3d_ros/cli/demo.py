@@ -20,7 +20,7 @@ from liquid_mono3d_ros.bench.evidence import (
 from liquid_mono3d_ros.bench.recordings import RoadRecording, read_road
 from liquid_mono3d_ros.bench.summary import last_description, summarise, table
 from liquid_mono3d_ros.checks import complain
-from liquid_mono3d_ros.cli.clip import ClipUnavailable, fetch_clip
+from liquid_mono3d_ros.clip import ClipUnavailable, fetch_clip
 from liquid_mono3d_ros.geometry.rig import load_rig
 from liquid_mono3d_ros.plan import Plan, plan_demo
 from liquid_mono3d_ros.processes import Supervisor

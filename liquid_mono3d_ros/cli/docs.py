@@ -93,7 +93,7 @@ def topics() -> str:
             f"`{topic.name}`",
             f"`{topic.type}`",
             topic.quality,
-            _words(n.name for n in NODES.values() if topic.name in n.publishes) or "your driver",
+            _words(n.name for n in NODES.values() if topic.name in n.publishes) or "your detector",
             _words(n.name for n in NODES.values() if topic.name in n.subscribes) or "you",
             topic.about,
         )
@@ -156,7 +156,7 @@ def benchmarks() -> str:
         machine = report["machine"]
         parts += [
             f"## {report['bench']}",
-            f"`liquid-mono3d bench {report['bench']} --json docs/bench/{path.name}`, on "
+            f"`{report['command']} --json docs/bench/{path.name}`, on "
             f"{machine['cores']} cores of {machine['processor']}; {versions}.",
             tables(report),
         ]

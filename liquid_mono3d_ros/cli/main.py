@@ -10,6 +10,9 @@ from collections.abc import Sequence
 VERBS = {
     "up": "start the pipeline as separate processes, as `ros2 launch` would",
     "demo": "play the real clip, or a synthetic rig, through the whole road and report",
+    "calibrate": "make a rig file from images of a chessboard or ChArUco board",
+    "refine": "repair a rig from what its cameras saw of moving objects",
+    "doctor": "say what a rig can do and what is wrong with it",
     "bench": "measure, print a table, write JSON",
     "docs": "write the generated parts of config/ and docs/",
 }

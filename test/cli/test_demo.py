@@ -14,8 +14,8 @@ from roads import road
 
 from liquid_mono3d_ros.bench.evidence import known_facts
 from liquid_mono3d_ros.cli import demo
-from liquid_mono3d_ros.cli.clip import Clip, ClipUnavailable
 from liquid_mono3d_ros.cli.demo import CLIP_CAMERAS, choose, main, report
+from liquid_mono3d_ros.clip import Clip, ClipUnavailable
 from liquid_mono3d_ros.processes import command
 
 FOUR = ("cam01", "cam02", "cam03", "cam04")

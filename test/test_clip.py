@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from liquid_mono3d_ros.cli import clip
-from liquid_mono3d_ros.cli.clip import (
+from liquid_mono3d_ros import clip
+from liquid_mono3d_ros.clip import (
     CAMERAS,
     LETTERBOXES,
     ClipUnavailable,
