@@ -39,5 +39,5 @@ setup(
     # Takes the place of those in setup.cfg, which start nodes and need ROS.
     entry_points={"console_scripts": ["liquid-mono3d = liquid_mono3d_ros.cli.main:main"]},
     install_requires=requirements("core"),
-    extras_require={part: requirements(part) for part in ("demo", "dev")},
+    extras_require={part: requirements(part) for part in ("demo", "dev", "bench")},
 )

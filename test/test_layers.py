@@ -11,9 +11,20 @@ PACKAGE = ROOT / "liquid_mono3d_ros"
 LEVELS = (
     {"checks", "records", "settings", "resources"},
     {"tracking", "geometry", "liquid", "video"},
-    {"fusion", "lite", "synth"},
+    {"calibration", "fusion", "lite", "synth"},
     {"language"},
-    {"pipeline", "graph", "arguments", "plan", "processes", "recording", "train", "bench"},
+    {
+        "pipeline",
+        "graph",
+        "arguments",
+        "plan",
+        "processes",
+        "recording",
+        "samples",
+        "train",
+        "bench",
+        "clip",
+    },
     {"nodes", "cli"},
 )
 LEVEL = {unit: level for level, units in enumerate(LEVELS) for unit in units}
@@ -23,8 +34,26 @@ ROS = {
     "rclpy", "cv_bridge", "message_filters", "tf2_ros", "rosidl_runtime_py", "ament_index_python",
     "rcl_interfaces", "builtin_interfaces", "std_srvs", "launch", "launch_ros", "liquid_mono3d",
 }  # fmt: skip
-OPTIONAL = {"cv_bridge", "message_filters", "tf2_ros", "transformers", "onnxruntime", "openai"}
+OPTIONAL = {
+    "cv_bridge",
+    "message_filters",
+    "tf2_ros",
+    "transformers",
+    "onnxruntime",
+    "openai",
+    "aniposelib",
+    "norfair",
+    "supervision",
+    "trackers",
+}
 """Imported in the function that needs them."""
+TORCH = PACKAGE / "liquid" / "rnn"
+TORCH_FREE = {"__init__", "native", "running", "weights", "wiring", "drawing"}
+"""torch is at home in one folder, these modules of it excepted; benchmarks import it lazily."""
+
+
+def may_import_torch(path):
+    return TORCH in path.parents and path.stem not in TORCH_FREE
 
 
 def is_ros(name):
@@ -118,10 +147,29 @@ def test_ros_only_in_the_nodes():
     assert any(is_ros(name) for name, _ in imports(PACKAGE / "nodes" / "stage.py"))
 
 
-def test_torch_is_nowhere_and_optional_packages_are_lazy():
+def test_optional_packages_are_lazy():
     found = [(dotted(path), *item) for path in modules() for item in imports(path)]
-    assert not [item for item in found if item[1].split(".")[0] == "torch"]
     assert not [item for item in found if item[1].split(".")[0] in OPTIONAL and item[2]]
+
+
+def test_torch_only_among_the_liquid_cells():
+    found = {
+        f"{dotted(path)} imports {name}"
+        for path in modules()
+        for name, at_import in imports(path)
+        if name.split(".")[0] == "torch"
+        and not may_import_torch(path)
+        and (at_import or unit_of(dotted(path)) != "bench")
+    }
+    assert not found
+    assert all((TORCH / f"{name}.py").is_file() for name in TORCH_FREE)
+    torch_modules = {dotted(path) for path in modules() if may_import_torch(path)}
+    assert not [
+        f"{dotted(path)} imports {name}"
+        for path in modules()
+        for name, at_import in imports(path)
+        if name in torch_modules and at_import and not may_import_torch(path)
+    ]
 
 
 def test_no_circles():
@@ -151,7 +199,11 @@ def test_the_walk_sees_what_it_should(tmp_path):
 
 
 def test_the_core_imports_without_ros_and_torch():
-    core = [dotted(path) for path in modules() if unit_of(dotted(path)) != "nodes"]
+    core = [
+        dotted(path)
+        for path in modules()
+        if unit_of(dotted(path)) != "nodes" and not may_import_torch(path)
+    ]
     program = f"""
 import importlib, sys
 

@@ -9,10 +9,14 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("numpy", "scipy", "opencv-python-headless", "opencv-python", "transforms3d")
+PACKAGES = (
+    *("numpy", "scipy", "opencv-python-headless", "opencv-python", "transforms3d"),
+    *("trackers", "norfair", "aniposelib"),
+)
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,11 @@ class Report:
     rows: Sequence[Mapping[str, Any]]
     targets: Sequence[Target] = field(default_factory=tuple)
 
-    def document(self) -> dict[str, Any]:
-        """Return what the JSON file holds."""
+    def document(self, command: str = "") -> dict[str, Any]:
+        """Return what the JSON file holds; ``command`` prints it again."""
         return {
             "bench": self.bench,
+            "command": command or f"liquid-mono3d bench {self.bench}",
             "versions": versions(),
             "machine": machine(),
             "rows": list(self.rows),
@@ -60,14 +65,16 @@ class Report:
             ],
         }
 
-    def write(self, path: str | Path) -> None:
+    def write(self, path: str | Path, command: str = "") -> None:
         """Write the JSON."""
-        Path(path).write_text(json.dumps(self.document(), indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(self.document(command), indent=1)
+        Path(path).write_text(text + "\n", encoding="utf-8")
 
 
 def tables(document: Mapping[str, Any]) -> str:
-    """Return a report's rows and targets as Markdown."""
-    return "\n\n".join(table(document[part]) for part in ("rows", "targets") if document[part])
+    """Return a report's rows and targets as Markdown; rows of different keys in tables apart."""
+    rows = [list(same) for _, same in groupby(document["rows"], key=lambda row: tuple(row))]
+    return "\n\n".join(table(part) for part in (*rows, document["targets"]) if part)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -118,6 +125,8 @@ def machine() -> dict[str, Any]:
 def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
     if isinstance(value, float):
         return "–" if math.isnan(value) else f"{value:.3g}"
     return str(value)

@@ -22,7 +22,7 @@ def test_the_file_has_the_promised_keys(tmp_path):
     report = Report("demo", [{"method": "dlt", "error_mm": 1.5}], [Target("error_mm", 1.5, 2.0)])
     report.write(tmp_path / "demo.json")
     document = json.loads((tmp_path / "demo.json").read_text(encoding="utf-8"))
-    assert list(document) == ["bench", "versions", "machine", "rows", "targets"]
+    assert list(document) == ["bench", "command", "versions", "machine", "rows", "targets"]
     assert document["targets"] == [{"name": "error_mm", "value": 1.5, "target": 2.0, "met": True}]
     assert {"python", "numpy"} <= document["versions"].keys()
 
