@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,16 @@ LONGEST_GAP = 2.2
 """Labels further apart than so many periods are not interpolated between."""
 GRID = 1 / 30
 """Instants of the rows for three or more cameras, s."""
-GEOMETRY = GeometrySettings.from_flat(
-    {"clock.estimate": "apply", "clock.prior_sigma": 0.01, "clock.walk": 5e-3, "clock.rate": 10.0}
-)
-"""Phones with a variable frame rate: their clocks wander."""
+GEOMETRY = {
+    "calibration_sigma": 7e-4,
+    "clock.estimate": "apply",
+    "clock.prior_sigma": 0.01,
+    "clock.rate": 10.0,
+}
+"""Calibrated against RTK beforehand, clocks too; what changed since is told from the tracks."""
 
-Track = tuple[Array, Array]
-"""Times (N,) s and positions (N, 3) m."""
+Track = tuple[Array, Array, Array | None]
+"""Times (N,) s, positions (N, 3) m, and their covariances (N, 3, 3) m² if there are any."""
 
 
 def measure(*, data: Sequence[str], cameras: Sequence[str] = ()) -> Report:
@@ -47,8 +49,8 @@ def measure(*, data: Sequence[str], cameras: Sequence[str] = ()) -> Report:
     for folder in data:
         flight = read_flight(folder)
         for names in _sets(flight, cameras):
-            for method, (t, xyz) in _estimates(flight, names):
-                score = flight.score(t, xyz)
+            for method, track in _estimates(flight, names):
+                score = flight.score(*track)
                 if score is not None:
                     row = {"data": Path(folder).name, "cameras": list(names), "method": method}
                     rows.append({**row, **score})
@@ -104,7 +106,7 @@ def _paired(flight: Flight, names: tuple[str, ...], *, nearest: bool) -> Track:
     xyz, _, _ = refine(triangulate_dlt(views.P, views.uv, views.seen), views)
     ahead = (np.where(seen, depth(xyz, views.P), np.inf) > 0).all(axis=0)
     good = ahead & np.isfinite(xyz).all(axis=1)
-    return t[good], xyz[good]
+    return t[good], xyz[good], None
 
 
 def _at(labels: Labels, t: Array, *, nearest: bool) -> tuple[Array, Array]:
@@ -123,7 +125,9 @@ def _road(flight: Flight, names: tuple[str, ...]) -> Iterator[Points3D]:
     """Yield what tracking and triangulation make of the labels, image by image."""
     rig = Rig({name: flight.rig.cameras[name] for name in names}, up=flight.rig.up)
     reference = min(names, key=lambda n: (not flight.labels[n].steady, -flight.labels[n].period))
-    triangulator = Triangulator(replace(GEOMETRY, reference_camera=reference), rig)
+    phones = tuple(name for name in names if not flight.labels[name].steady)
+    settings = {**GEOMETRY, "reference_camera": reference, "clock.wandering": phones}
+    triangulator = Triangulator(GeometrySettings.from_flat(settings), rig)
     for tracks in _tracks(flight, rig):
         yield from triangulator.add(tracks)
 
@@ -156,22 +160,30 @@ def _images(labels: Labels, start: float, end: float) -> Iterator[tuple[float, i
 
 
 def _points(outputs: Sequence[Points3D]) -> Track:
+    """Return every point, with the covariance by pixels, calibration and clocks together."""
     found = [
-        (seconds(p.stamp), p.xyz[n]) for p in outputs for n in np.flatnonzero(p.kind == Kind.POINT)
+        (seconds(p.stamp), p.xyz[n], p.covariance[n] + np.nan_to_num(p.systematic_covariance[n]))
+        for p in outputs
+        for n in np.flatnonzero(p.kind == Kind.POINT)
     ]
-    return np.array([t for t, _ in found]), np.array([xyz for _, xyz in found]).reshape(-1, 3)
+    return _track(found)
 
 
 def _filtered(outputs: Sequence[Points3D]) -> Track:
-    """Return the states of confirmed tracks at the stamps at which they were measured."""
+    """Return the states of confirmed tracks at stamps at which two cameras or more saw them."""
     track_filter = TrackFilter(FilterSettings(lag=0, horizon=0.0))
     found = [
-        (seconds(one.stamp), one.xyz)
+        (seconds(one.stamp), one.xyz, one.covariance[:3, :3])
         for points in outputs
         for one in track_filter.update(points).now.trajectories
         if one.state == State.CONFIRMED and one.num_cameras >= 2
     ]
-    return np.array([t for t, _ in found]), np.array([xyz for _, xyz in found]).reshape(-1, 3)
+    return _track(found)
+
+
+def _track(found: Sequence[tuple[float, Array, Array]]) -> Track:
+    t, xyz, covariance = zip(*found, strict=True) if found else ((), (), ())
+    return np.array(t), np.array(xyz).reshape(-1, 3), np.array(covariance).reshape(-1, 3, 3)
 
 
 def _targets(rows: Sequence[dict[str, Any]]) -> list[Target]:

@@ -6,7 +6,8 @@ part: ``cameras.yaml``, ``camN.csv`` (frame, t, u, v) and ``truth.csv`` (t, x, y
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from liquid_mono3d_ros.geometry.rig import Rig
 
 REACH = 0.1
 """A truth stamp is covered by an estimate no further away, s."""
+CHI2_95 = 7.8147
+"""Chi² of three degrees of freedom that 95 % stay below."""
 LONGEST_STEP = 0.5
 """Truth is interpolated between samples no further apart, s."""
 
@@ -59,15 +62,19 @@ class Flight:
     start: float
     end: float
 
-    def score(self, t: Array, xyz: Array, *, training: bool = False) -> dict[str, float] | None:
-        """Return n, median_m, rmse_m, p95_m and coverage of estimates at times (N,) s.
+    def score(
+        self, t: Array, xyz: Array, covariance: Array | None = None, *, training: bool = False
+    ) -> dict[str, float] | None:
+        """Return n, median_m, rmse_m, p95_m, coverage and inside_95 of estimates.
 
         None when fewer than 20 can be scored. Coverage is the share of good truth samples with an
-        estimate within 0.1 s.
+        estimate within 0.1 s, inside_95 the share of estimates whose 95 % ellipsoid holds the
+        truth.
 
         Args:
             t: On the clock of the truth, (N,) s.
             xyz: (N, 3) m.
+            covariance: (N, 3, 3) m²; None when there is none.
             training: Score up to ``start`` instead of after it.
         """
         first, last = (self.truth[0, 0], self.start) if training else (self.start, self.end)
@@ -77,17 +84,23 @@ class Flight:
         scored &= times[after] - times[after - 1] < LONGEST_STEP
         if np.count_nonzero(scored) < 20:
             return None
-        error = np.linalg.norm(xyz[scored] - self.path(t[scored]), axis=1)
+        away = xyz[scored] - self.path(t[scored])
+        error = np.linalg.norm(away, axis=1)
+        inside = math.nan
+        if covariance is not None:
+            solved = np.linalg.solve(covariance[scored], away[..., None])[..., 0]
+            inside = float(np.mean((away * solved).sum(axis=1) < CHI2_95))
         samples = times[good & (times > first) & (times <= last)]
         ordered = np.sort(t)
         near = np.clip(np.searchsorted(ordered, samples), 1, len(ordered) - 1)
-        away = np.minimum(np.abs(ordered[near] - samples), np.abs(ordered[near - 1] - samples))
+        gap = np.minimum(np.abs(ordered[near] - samples), np.abs(ordered[near - 1] - samples))
         return {
             "n": len(error),
             "median_m": float(np.median(error)),
             "rmse_m": float(np.sqrt(np.mean(error**2))),
             "p95_m": float(np.percentile(error, 95)),
-            "coverage": float(np.mean(away <= REACH)),
+            "coverage": float(np.mean(gap <= REACH)),
+            "inside_95": inside,
         }
 
     def path(self, t: Array) -> Array:
@@ -147,8 +160,6 @@ def _labels(folder: Path, name: str, keys: dict[str, Any]) -> Labels:
 
 def _with_label_errors(flight: Flight) -> Flight:
     """Give each camera the sigma of its labels about the true path in the calibration part."""
-    from dataclasses import replace
-
     cameras = {}
     for name, camera in flight.rig.cameras.items():
         labels = flight.labels[name]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from liquid_mono3d_ros.checks import Array
+from liquid_mono3d_ros.checks import Array, complain
 from liquid_mono3d_ros.geometry.triangulation import Views, refine, triangulate_dlt, turning
 from liquid_mono3d_ros.records import seconds
 from liquid_mono3d_ros.settings import Settings, setting
@@ -47,10 +47,13 @@ class ClockSettings(Settings):
         bounds=(1e-6, 10.0),
     )
     walk: float = setting(
-        3e-4,
-        "What an offset gains at random in 1 s; phones with a variable frame rate need 5e-3",
-        unit="s/s^0.5",
-        bounds=(0.0, 1.0),
+        3e-4, "What an offset gains at random in 1 s", unit="s/s^0.5", bounds=(0.0, 1.0)
+    )
+    wandering: tuple[str, ...] = setting(
+        (), "Cameras whose clock wanders, such as phones with a variable frame rate"
+    )
+    wander: float = setting(
+        5e-3, "What the offset of those gains instead", unit="s/s^0.5", bounds=(0.0, 1.0)
     )
     drift_sigma: float = setting(
         1e-4, "Rate error of a clock; crystals have 5e-5", unit="s/s", bounds=(0.0, 0.1)
@@ -116,6 +119,9 @@ class ClockEstimator:
         reference: One of them.
         settings: Of the clocks.
         calibration_sigma: Unknown turn of each camera, per axis, rad.
+
+    Raises:
+        ValueError: If a wandering camera is not among them.
     """
 
     def __init__(
@@ -128,10 +134,17 @@ class ClockEstimator:
     ) -> None:
         self.names = tuple(cameras)
         self.settings = settings
+        for name in settings.wandering:
+            if name not in self.names:
+                rule = f"among {', '.join(self.names)}"
+                raise ValueError(complain("clock.wandering", rule, name, "Use the rig's names."))
         prior = np.array([settings.prior_sigma, settings.drift_sigma, *[calibration_sigma] * 3])
-        walk = np.array([settings.walk, 0.01 * settings.drift_sigma, *[0.0] * 3])
+        walk = np.array([0.0, 0.01 * settings.drift_sigma, *[0.0] * 3])
         self._prior = np.tile(prior**2, len(self.names))
         self._walk = np.tile(walk**2, len(self.names))
+        for k, name in enumerate(self.names):
+            wanders = name in settings.wandering
+            self._walk[SIZE * k] = (settings.wander if wanders else settings.walk) ** 2
         held = SIZE * self.names.index(reference)
         self._prior[held : held + 2] = self._walk[held : held + 2] = 0.0
         self._x = np.zeros(len(self._prior))

@@ -71,6 +71,11 @@ class ClockWatch:
         """Return how far each clock is off; nothing when they are not watched."""
         return {} if self._settings.estimate == "off" else self._estimator.estimates()
 
+    def sigma(self, camera: str) -> float:
+        """Return one standard deviation of a clock's correction, s; 0 when it is not corrected."""
+        applied = self._settings.estimate == "apply"
+        return self._estimator.estimates()[camera].sigma if applied else 0.0
+
     def look(self, clusters: Sequence[Cluster], cameras: Mapping[str, Camera], time: int) -> bool:
         """Learn from the objects of an instant that is not too near the last one.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from liquid_mono3d_ros.records import Kind, Points3D, Sighting
 
 POINT, BEARING, UNSEEN = "point", "bearing", "unseen"
 """What came of a cluster; else the cause for which it was dropped."""
+NO_SIGMA: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,20 @@ class Outcome:
 
 
 def locate_clusters(
-    clusters: Sequence[Cluster], views: Sequence[View], limits: Limits
+    clusters: Sequence[Cluster],
+    views: Sequence[View],
+    limits: Limits,
+    clock_sigma: Mapping[str, float] = NO_SIGMA,
 ) -> Outcome | None:
     """Triangulate each cluster and judge the result; None when there is nothing to do.
 
     A view that disagreed the last time is first left out and asked again afterwards.
+
+    Args:
+        clusters: Which 2D tracks are one object.
+        views: Of all cameras.
+        limits: What a good point keeps.
+        clock_sigma: Camera → unknown offset of its clock, s, where it is more than the limits'.
     """
     if not clusters or not views:
         return None
@@ -94,7 +105,9 @@ def locate_clusters(
         replace(seen, seen=located.used),
         velocity,
         calibration_sigma=limits.calibration_sigma,
-        clock_sigma=limits.clock_sigma,
+        clock_sigma=np.array(
+            [max(limits.clock_sigma, clock_sigma.get(v.camera.name, 0.0)) for v in views]
+        ),
     )
     verdicts = _judge(clusters, seen, located, centres, angle, limits)
     _remember_left_out(clusters, views, seen.seen, located, limit_px)

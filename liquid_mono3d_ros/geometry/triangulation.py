@@ -117,7 +117,12 @@ def residuals_px(xyz: Array, views: Views) -> Array:
 
 
 def systematic_covariance(
-    xyz: Array, views: Views, velocity: Array, *, calibration_sigma: float, clock_sigma: float
+    xyz: Array,
+    views: Views,
+    velocity: Array,
+    *,
+    calibration_sigma: float,
+    clock_sigma: float | Array,
 ) -> Array:
     """Return the covariance (N, 3, 3) m² by errors that stay from frame to frame.
 
@@ -130,14 +135,15 @@ def systematic_covariance(
         velocity: Of ``views.uv``, (C, N, 2) 1/s. NaN makes the result NaN unless ``clock_sigma``
             is 0.
         calibration_sigma: Per camera and axis, rad.
-        clock_sigma: Per camera, s.
+        clock_sigma: Per camera, s; one number for all, or (C,).
     """
     known = np.isfinite(xyz).all(axis=1) & (np.count_nonzero(views.seen, axis=0) >= 2)
     seen = (views.seen & known)[..., None]
     shifts = np.zeros((*views.uv.shape, 4))  # of uv, by one sigma of each cause
     shifts[..., :3] = turning(np.where(seen, views.uv, 0.0)) * calibration_sigma
-    if clock_sigma > 0:
-        shifts[..., 3] = np.where(seen, velocity, 0.0) * clock_sigma
+    late = np.broadcast_to(clock_sigma, len(seen))[:, None, None]
+    moving = seen & (late > 0)
+    shifts[..., 3] = np.where(moving, velocity, 0.0) * late
     system = _System(views, known)
     rows = system.linearise(np.where(known[:, None], xyz, 0.0).T)  # (C, 4, 2, N)
     whitened = np.einsum("cjkn,cnjm->ckmn", system.whitening, shifts)

@@ -319,7 +319,8 @@ class Triangulator:
         }
         clusters = self._associator.update(views, time)
         leapt = self._clocks.look(clusters, self._cameras, time)
-        outcome = locate_clusters(clusters, list(views.values()), self._limits)
+        unsure = {name: self._clocks.sigma(name) for name in views}
+        outcome = locate_clusters(clusters, list(views.values()), self._limits, unsure)
         if outcome is not None:
             self._learn(outcome, time)
         if leapt:
