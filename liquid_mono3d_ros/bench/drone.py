@@ -26,7 +26,7 @@ LONGEST_GAP = 2.2
 GRID = 1 / 30
 """Instants of the rows for three or more cameras, s."""
 GEOMETRY = {
-    "calibration_sigma": 7e-4,
+    "calibration_sigma": 1.2e-3,
     "clock.estimate": "apply",
     "clock.prior_sigma": 0.01,
     "clock.rate": 10.0,

@@ -177,7 +177,8 @@ class TrackBuffer:
         if self._camera.sigma_px == self._camera.sigma_px:  # not NaN
             own = np.eye(2) * self._camera.sigma_px**2
             covariance = np.where(tracks.measured[:, None, None], own, covariance)
-        delay = (tracks.uv[:, 1] / tracks.height - 0.5) * self._camera.readout
+        row = np.where(known, tracks.uv[:, 1], 0.5 * tracks.height)
+        delay = (row / tracks.height - 0.5) * self._camera.readout
         return _Image(tracks.stamp + self._offset, tracks, covariance, delay, rows, pose)
 
     def _interpolate(self, before: int, after: int, time: int) -> Evaluated:
@@ -240,10 +241,13 @@ class TrackBuffer:
         image = self._images[index]
         velocity = image.tracks.velocity
         unknown = np.flatnonzero(~np.isfinite(velocity).all(axis=1)).tolist()
-        if not unknown or index == 0:
+        if not unknown:
+            return velocity
+        velocity = velocity.copy()
+        velocity[unknown] = np.nan
+        if index == 0:
             return velocity
         before = self._images[index - 1]
-        velocity = velocity.copy()
         for row in unknown:
             old = before.rows.get(int(image.tracks.track_id[row]))
             if old is not None:
