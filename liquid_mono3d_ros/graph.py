@@ -192,6 +192,15 @@ class TriangulationNodeSettings(StageSettings, GeometrySettings):
     queue_size: int = setting(
         30, "with sync exact or approximate: images of each camera that wait", bounds=(1, 1000)
     )
+    refine_memory: float = setting(
+        20.0,
+        "tracks kept for ~/refine, with extrinsics rig; about 2 kB an image; 0: none",
+        unit="s",
+        bounds=(0.0, 600.0),
+    )
+    refined_rig: str = setting(
+        "", "path of the rig file that ~/refine writes; empty: the repaired rig is used only"
+    )
 
 
 @dataclass(frozen=True)
@@ -306,6 +315,7 @@ NODES = {
             TriangulationNodeSettings,
             ("{camera}/tracks2d", "{camera}/camera_info"),
             ("points3d", "/diagnostics"),
+            services=("~/reset", "~/enable", "~/refine"),
         ),
         NodeSpec(
             "liquid_filter",
@@ -377,6 +387,10 @@ NODES = {
 SERVICES = {
     "~/reset": ("std_srvs/srv/Trigger", "forgets everything seen and starts a new epoch"),
     "~/enable": ("std_srvs/srv/SetBool", "false: arriving messages are counted and not used"),
+    "~/refine": (
+        "std_srvs/srv/Trigger",
+        "starts to repair the rig with the last tracks; the log and /diagnostics tell the result",
+    ),
 }
 """Name → type and what it does."""
 

@@ -99,7 +99,10 @@ def topics() -> str:
         )
         for topic in TOPICS.values()
     ]
-    services = [(f"`{name}`", f"`{kind}`", about) for name, (kind, about) in SERVICES.items()]
+    services = [
+        (f"`{name}`", f"`{kind}`", _offered_by(name), about)
+        for name, (kind, about) in SERVICES.items()
+    ]
     return _page(
         "# Topics",
         NOTE.format("`liquid_mono3d_ros/graph.py`"),
@@ -111,9 +114,14 @@ def topics() -> str:
         _table(("quality", "QoS"), QUALITIES.items()),
         "A publisher may offer more than the quality of its topic asks for: the player sends\n"
         "`{camera}/camera_info` latched, and `{camera}/image_raw` and `/clock` reliably.",
-        "## Services of every node",
-        _table(("service", "type", "what it does"), services),
+        "## Services",
+        _table(("service", "type", "of", "what it does"), services),
     )
+
+
+def _offered_by(service: str) -> str:
+    names = [node.name for node in NODES.values() if service in node.services]
+    return "every node" if len(names) == len(NODES) else _words(names)
 
 
 def launch_arguments() -> str:

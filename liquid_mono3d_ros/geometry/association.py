@@ -253,7 +253,7 @@ class Associator:
         shape = (len(self.clusters), len(views[camera].rows))
         total, weight, longest = np.zeros((2, *shape)), np.zeros(shape), np.zeros(shape)
         others = np.zeros(len(self.clusters), dtype=int)
-        for other in views.keys() - {camera}:
+        for other in (name for name in views if name != camera):
             rows = member_rows(self.clusters, views[other])
             known = np.flatnonzero(rows >= 0)
             others[known] += 1

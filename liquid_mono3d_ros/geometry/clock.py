@@ -27,6 +27,8 @@ MOVES = 3.0
 """Image velocities below this many sigmas count as rest: noise must not pass for motion."""
 MEMORY = 100
 """Points over which the size and the correlation of the errors are averaged."""
+SETTLED = 1.5e-3
+"""A clock known so well is looked at less often, s."""
 DOUBT = 2.0, 0.8
 """Both before they are known: errors twice as large (squared) as said, and much alike."""
 
@@ -160,8 +162,14 @@ class ClockEstimator:
         self._residuals.clear()
 
     def due(self, time: int) -> bool:
-        """Return whether an instant is far enough from the last one looked at."""
-        return self._time is None or seconds(time - self._time) >= 1 / self.settings.rate
+        """Return whether an instant is far enough from the last one looked at.
+
+        Once every clock is known to ``SETTLED``, a fifth of the instants will do.
+        """
+        if self._time is None:
+            return True
+        settled = (np.diag(self._P)[OFFSET::SIZE] < SETTLED**2).all()
+        return seconds(time - self._time) >= (5 if settled else 1) / self.settings.rate
 
     def advance(self, time: int) -> None:
         """Let the clocks run on to an instant."""

@@ -8,18 +8,25 @@ from dataclasses import replace
 
 import numpy as np
 
-from liquid_mono3d_ros.checks import Array
 from liquid_mono3d_ros.geometry.acquisition import STEP, find_offset
 from liquid_mono3d_ros.geometry.association import Cluster
 from liquid_mono3d_ros.geometry.camera import Camera
-from liquid_mono3d_ros.geometry.clock import ClockEstimate, ClockEstimator, ClockSettings, Sighted
-from liquid_mono3d_ros.geometry.timing import Evaluated, TrackBuffer
+from liquid_mono3d_ros.geometry.clock import (
+    MOVES,
+    ClockEstimate,
+    ClockEstimator,
+    ClockSettings,
+    Sighted,
+)
+from liquid_mono3d_ros.geometry.timing import TrackBuffer
 from liquid_mono3d_ros.geometry.view import View, view
 from liquid_mono3d_ros.records import nanoseconds
 
 HALF_SPAN = 0.2
 """Image velocities are differences over twice this, s: from one image to the next they are noise,
 and the same noise as in the pixel. What they miss of a turn only slows the convergence."""
+VELOCITY_NOISE = math.sqrt(0.5) / HALF_SPAN
+"""Standard deviation of such a velocity over that of a pixel, 1/s."""
 MARGIN = 0.05
 """An instant looked at lies further back by this, s, so that images lie on both sides of it."""
 SEARCH_EVERY = 1.0
@@ -104,13 +111,12 @@ class ClockWatch:
         instant = time - pending - nanoseconds(HALF_SPAN + MARGIN)
         views = {}
         for name, buffer in self._buffers.items():
-            before, now, after = (
-                buffer.evaluate(instant + step, offsets[name])
-                for step in (-nanoseconds(HALF_SPAN), 0, nanoseconds(HALF_SPAN))
-            )
-            if before is not None and now is not None and after is not None:
-                velocity = _difference(before, now, after)
-                views[name] = view(cameras[name], replace(now, velocity=velocity))
+            tracks = buffer.evaluate(instant, offsets[name])
+            if tracks is not None:
+                velocity = buffer.velocities(
+                    instant - offsets[name], nanoseconds(HALF_SPAN), tracks.track_id
+                )
+                views[name] = view(cameras[name], replace(tracks, velocity=velocity))
         return views
 
     def _sighted(self, cluster: Cluster, views: Mapping[str, View]) -> Sighted | None:
@@ -124,9 +130,9 @@ class ClockWatch:
             and views[name].measured[row]
             and np.isfinite(views[name].velocity[row]).all()
         }
-        if len(rows) < 2:
-            return None
         chosen = [(views[name], row) for name, row in rows.items()]
+        if len(rows) < 2 or not any(_moves(v, row) for v, row in chosen):
+            return None
         bend = [
             self._acceleration / np.sqrt(abs(np.linalg.det(v.scale[row]))) for v, row in chosen
         ]
@@ -136,7 +142,7 @@ class ClockWatch:
             P=np.array([v.camera.P for v, _ in chosen]),
             uv=np.array([v.uv[row] for v, row in chosen]),
             velocity=np.array([v.velocity[row] for v, row in chosen]),
-            velocity_sigma=math.sqrt(0.5) / HALF_SPAN,
+            velocity_sigma=VELOCITY_NOISE,
             covariance=np.array([v.covariance[row] for v, row in chosen]),
             bend=np.array(bend),
         )
@@ -157,7 +163,7 @@ class ClockWatch:
         found = False
         histories = {name: buffer.histories() for name, buffer in self._buffers.items()}
         for name in lonely:
-            for other in sorted(met, key=lambda n: n != self._reference):
+            for other in sorted(met, key=lambda n: (n != self._reference, n)):
                 apart = find_offset(
                     cameras[other],
                     cameras[name],
@@ -184,12 +190,7 @@ def _met(cameras: set[str], clusters: Sequence[Cluster]) -> set[str]:
     return met
 
 
-def _difference(before: Evaluated, now: Evaluated, after: Evaluated) -> Array:
-    """Return the velocity of each track, (N, 2) px/s; NaN where it is not seen throughout."""
-    rows = [{k: row for row, k in enumerate(e.track_id)} for e in (before, after)]
-    velocity = np.full(now.uv.shape, np.nan)
-    for row, track in enumerate(now.track_id):
-        a, b = rows[0].get(track), rows[1].get(track)
-        if a is not None and b is not None and before.measured[a] and after.measured[b]:
-            velocity[row] = (after.uv[b] - before.uv[a]) / (2 * HALF_SPAN)
-    return velocity
+def _moves(view: View, row: int) -> bool:
+    """Return whether a track moves by more than its noise."""
+    noise = np.trace(view.covariance[row]) * VELOCITY_NOISE**2
+    return bool(view.velocity[row] @ view.velocity[row] > MOVES**2 * noise)

@@ -8,6 +8,7 @@ common time here, each with the time its own row was exposed.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,6 +141,37 @@ class TrackBuffer:
         elif after == 0:
             return self._extrapolate(0, time) if self._times else None
         return self._extrapolate(after - 1, time)
+
+    def velocities(self, time: int, half_span: int, track_ids: Sequence[int]) -> Array:
+        """Return the mean image velocity of tracks about an instant, (N, 2) px/s.
+
+        Of the images nearest to the ends of the span; NaN where a track was not measured in both.
+
+        Args:
+            time: By the camera's ``time_offset``, uncorrected, ns.
+            half_span: To either side, ns.
+            track_ids: N numbers.
+        """
+        found = np.full((len(track_ids), 2), np.nan)
+        if len(self._times) < 2:
+            return found
+        first, last = (
+            self._images[self._nearest(t)] for t in (time - half_span, time + half_span)
+        )
+        for row, track_id in enumerate(track_ids):
+            i, j = first.rows.get(track_id), last.rows.get(track_id)
+            if i is None or j is None:
+                continue
+            span = seconds(last.time - first.time) + last.delay[j] - first.delay[i]
+            if span > 0 and first.tracks.measured[i] and last.tracks.measured[j]:
+                found[row] = (last.tracks.uv[j] - first.tracks.uv[i]) / span
+        return found
+
+    def _nearest(self, time: int) -> int:
+        after = bisect_left(self._times, time)
+        if after == 0 or after == len(self._times):
+            return min(after, len(self._times) - 1)
+        return after - (time - self._times[after - 1] < self._times[after] - time)
 
     def histories(self) -> dict[int, tuple[Array, Array]]:
         """Return the detections of each track that still lives, by the camera's ``time_offset``.

@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from std_srvs.srv import Trigger
+
 from liquid_mono3d_ros.checks import Array, complain
 from liquid_mono3d_ros.geometry.rig import Rig, load_rig
 from liquid_mono3d_ros.geometry.triangulator import Triangulator
@@ -14,6 +16,7 @@ from liquid_mono3d_ros.nodes.calibration import InfoCalibration
 from liquid_mono3d_ros.nodes.managed import run
 from liquid_mono3d_ros.nodes.messages import points3d_to_msg, tracks2d_from_msg
 from liquid_mono3d_ros.nodes.pairing import Pairer
+from liquid_mono3d_ros.nodes.repair import NOT_CONFIGURED, Outcome, Repair, Repairer
 from liquid_mono3d_ros.nodes.stage import Stage
 from liquid_mono3d_ros.nodes.tf import FrameTree
 from liquid_mono3d_ros.records import Points3D, Tracks2D
@@ -26,7 +29,12 @@ class TriangulationNode(Stage[TriangulationNodeSettings]):
     triangulator: Triangulator | None = None
     calibration: InfoCalibration | None = None
     pairer: Pairer | None = None
+    repairer: Repairer | None = None
     rig: Rig
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.create_service(Trigger, "~/refine", self._on_refine)
 
     def configure(self) -> None:
         """Read the rig, or prepare to hear of it."""
@@ -34,6 +42,7 @@ class TriangulationNode(Stage[TriangulationNodeSettings]):
         self.triangulator = self.calibration = None
         self.epochs_before = 0  # of the triangulators that a new calibration replaced
         self.problems: dict[str, str] = {}
+        self.repairer = None
         if settings.extrinsics == "rig":
             rig = self._rig_from_file()
             self._use(rig)
@@ -44,6 +53,7 @@ class TriangulationNode(Stage[TriangulationNodeSettings]):
         self.cameras = cameras
         self.points = self.advertise("points3d")
         self.pairer = self._pairer() if settings.sync in ("exact", "approximate") else None
+        self.repairer = Repairer(settings, self._repaired)
 
     def connect(self) -> None:
         """Subscribe to tracks and, unless a rig file gives all, to CameraInfo."""
@@ -58,12 +68,21 @@ class TriangulationNode(Stage[TriangulationNodeSettings]):
             self.triangulator.reset()
         if self.pairer is not None:
             self.pairer.reset()
+        if self.repairer is not None:
+            self.repairer.memory.reset()
+
+    def stop(self) -> None:
+        """End a repair that runs."""
+        if self.repairer is not None:
+            self.repairer.stop()
 
     def report(self) -> dict[str, object]:
         """Return the triangulator's drops and each camera's health."""
         if self.triangulator is None:
             return {}
         values: dict[str, object] = {"epoch": self.epochs_before + self.triangulator.epoch}
+        if self.repairer is not None and self.repairer.last:
+            values["refine"] = self.repairer.last
         for cause, number in (self.triangulator.dropped + self.triangulator.counters).items():
             values[f"count {cause}"] = number
         if self.pairer is not None:
@@ -160,6 +179,26 @@ class TriangulationNode(Stage[TriangulationNodeSettings]):
                 self.problems["rig"] = str(error)
                 raise
 
+    def _on_refine(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Start a repair and answer at once: it takes seconds, and the tracks go on coming."""
+        with self.lock:
+            refusal = self.repairer.refusal() if self.repairer is not None else NOT_CONFIGURED
+            response.success = not refusal
+            response.message = refusal or self.repairer.start(self.rig)
+        return response
+
+    def _repaired(self, found: Repair) -> None:
+        """Go on with the repaired rig in a new epoch; called from the repairer's thread."""
+        if found.outcome is Outcome.FAILED:
+            self.say(found.outcome.value, f"refine: {found.sentence}")
+        else:
+            self.get_logger().info(f"refine: {found.sentence}")
+        with self.lock:
+            if found.outcome is Outcome.REFINED and self.triangulator is not None:
+                self.epochs_before += self.triangulator.epoch + 1
+                self._use(found.rig)
+            self.counts[found.outcome.value] += 1
+
     def _track(self, camera: str, message: Any) -> None:
         tracks = tracks2d_from_msg(message)
         if self.triangulator is None:
@@ -167,6 +206,8 @@ class TriangulationNode(Stage[TriangulationNodeSettings]):
             return
         if not self._fits(tracks):
             return
+        assert self.repairer is not None
+        self.repairer.memory.add(tracks)
         if self.pairer is not None:
             self.pairer.add(camera, message)
             return

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-NO_ROS = ("test_choice.py", "test_monitor.py", "test_worker.py")
+NO_ROS = ("test_choice.py", "test_monitor.py", "test_repair.py", "test_worker.py")
 """Tests of modules without ROS."""
 sys.path.append(str(HERE.parent))  # for `import observer` and `import scenes`
 
