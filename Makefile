@@ -8,6 +8,7 @@ LOCK := requirements/$(ROS_DISTRO).lock
 INTERFACES := $(wildcard msg/*.msg action/*.action)
 FILES := $(sort $(shell find liquid_mono3d_ros config launch msg action -type f -not -name '*.pyc'))
 BENCH ?= pipeline
+TORCH ?= torch==2.13.0
 PIN := UV_CUSTOM_COMPILE_COMMAND='make lock' uv pip compile --quiet --universal --python-version 3.10 --no-annotate
 
 # A ROS installation of the shell, or another venv, must not leak into this one.
@@ -35,14 +36,14 @@ setup: $(VENV)/.installed  ## ROS 2, the dependencies and this package, into .ve
 demo: setup  ## the real clip through the whole road (RIG=synthetic: no download)
 	$(RUN)/liquid-mono3d demo $(if $(RIG),--rig $(RIG))
 
-test: setup  ## every test (ARGS=... goes to pytest)
+test: setup $(VENV)/.torch  ## every test (ARGS=... goes to pytest)
 	$(RUN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.dependencies  ## ruff
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 
-types: $(VENV)/.dependencies  ## mypy, strict
+types: $(VENV)/.dependencies $(VENV)/.torch  ## mypy, strict
 	$(RUN)/mypy
 
 format: $(VENV)/.dependencies  ## let ruff write
@@ -62,6 +63,13 @@ $(VENV)/.dependencies: $(LOCK)
 	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
 	$(call step,Downloading and installing ROS 2 $(ROS_DISTRO) and the dependencies, \
 	  $(RUN)/python -m pip install --no-deps -r $(LOCK))
+	@touch $@
+
+# Not in the lock: which build fits is the machine's affair, and the road runs without.
+$(VENV)/.torch: $(VENV)/.dependencies requirements/torch.txt
+	$(call step,Installing PyTorch and building the liquid kernels, \
+	  $(RUN)/python -m pip install $(TORCH) && $(RUN)/python -m pip install -r requirements/torch.txt \
+	  && $(RUN)/python liquid_mono3d_ros/liquid/rnn/native.py)
 	@touch $@
 
 requirements/%.lock:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from transforms3d import axangles
 
-from liquid_mono3d_ros.geometry.observations import Observations
+from liquid_mono3d_ros.calibration.observations import Observations
 from liquid_mono3d_ros.geometry.rig import Rig
 from liquid_mono3d_ros.records import SECOND, State, Tracks2D, seconds
 

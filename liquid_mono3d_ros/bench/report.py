@@ -15,7 +15,7 @@ from typing import Any
 
 PACKAGES = (
     *("numpy", "scipy", "opencv-python-headless", "opencv-python", "transforms3d"),
-    *("trackers", "norfair", "aniposelib"),
+    *("trackers", "norfair", "aniposelib", "torch", "ncps", "torchdiffeq", "onnxruntime"),
 )
 
 

@@ -21,6 +21,7 @@ from liquid_mono3d_ros.bench.track_scenes import NOISE, RATE, SCENES, Scene
 from liquid_mono3d_ros.bench.track_scores import TrackedImage, score
 from liquid_mono3d_ros.checks import Array
 from liquid_mono3d_ros.records import State, nanoseconds
+from liquid_mono3d_ros.samples import SamplesUnavailable
 from liquid_mono3d_ros.tracking.detection import Detections
 from liquid_mono3d_ros.tracking.tracker import Tracker, TrackerSettings
 
@@ -75,7 +76,7 @@ def measure(
     if video:
         try:
             row = vtest.measure(figure)
-        except vtest.VideoUnavailable as error:
+        except SamplesUnavailable as error:
             print(error)
         else:
             rows.append(row)

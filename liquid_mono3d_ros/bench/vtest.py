@@ -1,15 +1,10 @@
 """The real video of walkers in Debian's ``opencv-doc``: background detector and tracker at work.
 
-It shows real people, so it is kept in the user's cache and never in the repository.
+It shows real people: ``samples`` keeps it in the user's cache.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import subprocess
-import tempfile
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -18,51 +13,17 @@ from typing import Any
 import cv2
 import numpy as np
 
-from liquid_mono3d_ros.checks import Array, complain
+from liquid_mono3d_ros.checks import Array
 from liquid_mono3d_ros.records import Frame, State, Tracks2D, nanoseconds
+from liquid_mono3d_ros.samples import fetch_opencv_samples
 from liquid_mono3d_ros.tracking.camera_tracker import CameraTracker, TrackingSettings
 
-PACKAGE = "opencv-doc"
-INSTALLED = "usr/share/doc/opencv-doc/examples/data/vtest.avi"
-SHA256 = "45cddc9490be69345cbdab64ca583be65987e864ca408038e648db99e10516cf"
 RATE = 10.0
 """Images per second of the video."""
 SHOWN = (200, 400, 600, 790)
 """Images that are drawn."""
 TRAIL = 30
 """Length of a drawn trail, images."""
-
-
-class VideoUnavailable(OSError):  # noqa: N818 - says what is the matter
-    """The video is not in the cache and could not be fetched; the text says why."""
-
-
-def fetch(cache: Path | None = None) -> Path:
-    """Return the video, fetching its Debian package of 96 MB the first time.
-
-    Args:
-        cache: Folder to keep it in; None for ``liquid_mono3d`` in the user's cache folder.
-
-    Raises:
-        VideoUnavailable: If it has to be fetched and cannot be, or is not what it was.
-    """
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache or base / "liquid_mono3d"
-    path = folder / "vtest.avi"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            found = Path("/", INSTALLED)
-            if not found.is_file():
-                found = _unpack(Path(scratch))
-            digest = hashlib.sha256(found.read_bytes()).hexdigest()
-            if digest != SHA256:
-                cure = "Rows of the video are left out."
-                raise VideoUnavailable(complain(found.name, f"of sha256 {SHA256}", digest, cure))
-            copy = Path(scratch, "copy")
-            shutil.copy(found, copy)
-            copy.rename(path)  # at once: half a file would stay
-    return path
 
 
 def measure(picture: str | Path) -> dict[str, Any]:
@@ -72,9 +33,10 @@ def measure(picture: str | Path) -> dict[str, Any]:
         picture: Where four annotated images go, PNG.
 
     Raises:
-        VideoUnavailable: If the video cannot be had.
+        SamplesUnavailable: If the video cannot be had.
     """
-    video = cv2.VideoCapture(str(fetch()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    path = fetch_opencv_samples() / "vtest.avi"
+    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -165,30 +127,3 @@ def _write(shown: list[Array], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     halves = [np.hstack(shown[k : k + 2]) for k in range(0, len(shown), 2)]
     cv2.imwrite(str(path), np.vstack(halves))
-
-
-def _unpack(folder: Path) -> Path:
-    """Download the package with apt and take it apart; nothing is installed."""
-    _run("apt-get", ["download", PACKAGE], folder)
-    for package in folder.glob("*.deb"):
-        _run("dpkg-deb", ["-x", package.name, "."], folder)
-    if not (folder / INSTALLED).is_file():
-        raise VideoUnavailable(_because(f"the package holds no {INSTALLED}"))
-    return folder / INSTALLED
-
-
-def _run(tool: str, arguments: list[str], folder: Path) -> None:
-    try:
-        done = subprocess.run([tool, *arguments], cwd=folder, capture_output=True, text=True)
-    except FileNotFoundError:
-        raise VideoUnavailable(_because(f"this machine has no {tool}")) from None
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"{tool} failed"]
-        raise VideoUnavailable(_because(lines[-1].rstrip(".")))
-
-
-def _because(reason: str) -> str:
-    return (
-        f"The video of walkers could not be fetched from Debian's {PACKAGE}: {reason}. "
-        "Its rows are left out; connect to the network on Debian or Ubuntu and try again."
-    )

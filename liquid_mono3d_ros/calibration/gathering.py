@@ -14,8 +14,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from liquid_mono3d_ros.calibration.observations import Observations
 from liquid_mono3d_ros.checks import Array, complain
-from liquid_mono3d_ros.geometry.observations import Observations
 from liquid_mono3d_ros.geometry.rig import Rig
 from liquid_mono3d_ros.geometry.timing import Evaluated, TrackBuffer
 from liquid_mono3d_ros.geometry.triangulator import GeometrySettings, Triangulator

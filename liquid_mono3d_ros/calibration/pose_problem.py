@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from liquid_mono3d_ros.calibration.adjustment import Equations, Solution, minimise, stack
+from liquid_mono3d_ros.calibration.observations import Observations
 from liquid_mono3d_ros.calibration.projection import (
     by_turn,
     project_with_jacobians,
@@ -17,7 +18,6 @@ from liquid_mono3d_ros.calibration.projection import (
 )
 from liquid_mono3d_ros.checks import Array, complain
 from liquid_mono3d_ros.geometry.camera import Camera
-from liquid_mono3d_ros.geometry.observations import Observations
 from liquid_mono3d_ros.geometry.rig import Rig
 from liquid_mono3d_ros.settings import Settings, setting
 

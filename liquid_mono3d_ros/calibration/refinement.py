@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from liquid_mono3d_ros.calibration.observations import Observations
 from liquid_mono3d_ros.calibration.pose_problem import (
     Change,
     PoseProblem,
@@ -27,7 +28,6 @@ from liquid_mono3d_ros.calibration.suspicion import (
     residuals_of,
 )
 from liquid_mono3d_ros.checks import complain
-from liquid_mono3d_ros.geometry.observations import Observations
 from liquid_mono3d_ros.geometry.rig import Rig
 
 

@@ -8,8 +8,8 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
+from liquid_mono3d_ros.calibration.observations import Observations
 from liquid_mono3d_ros.checks import Array
-from liquid_mono3d_ros.geometry.observations import Observations
 from liquid_mono3d_ros.geometry.rig import Rig
 from liquid_mono3d_ros.geometry.triangulation import Views, refine, residuals_px, triangulate_dlt
 

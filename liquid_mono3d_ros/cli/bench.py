@@ -18,6 +18,7 @@ BENCHES = {
     "multi_object": "several objects at once: names kept, ghosts",
     "sync": "cameras that run freely; clock offsets told from the tracks",
     "clip": "consistency on the real clip",
+    "cells": "liquid cells beside ncps, GRU and ODE solvers: step and training (needs torch)",
     "drone": "error against RTK on recorded flights (--data)",
     "pipeline": "latency and losses of the road, image to pose",
 }
@@ -26,6 +27,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "triangulation": {"points": 1000, "draws": 200, "slow_points": 20},
     "multi_object": {"seeds": 1},
     "sync": {"seeds": 2, "duration": 5.0},
+    "cells": {"runs": 5, "quick": True},
     "pipeline": {"runs": 1, "rounds": 4},
 }
 
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     measure = importlib.import_module(f"liquid_mono3d_ros.bench.{given.name}").measure
     known = inspect.signature(measure).parameters
     options = dict(QUICK.get(given.name, {}) if given.quick else {})
-    for option in ("runs", "data", "cameras", "figure", "peers_python"):
+    for option in ("runs", "data", "cameras", "figure", "peers_python", "device"):
         value = getattr(given, option)
         if value is None:
             continue
@@ -60,7 +62,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("name", choices=BENCHES, help="; ".join(map(": ".join, BENCHES.items())))
     parser.add_argument("--json", metavar="FILE", help="write the report there too")
     parser.add_argument("--quick", action="store_true", help="a short run, for a first look")
-    parser.add_argument("--runs", type=int, help="repetitions (tracking, pipeline)")
+    parser.add_argument("--runs", type=int, help="repetitions (tracking, cells, pipeline)")
     parser.add_argument("--data", nargs="+", metavar="DIR", help="recorded flights (drone)")
     parser.add_argument(
         "--cameras",
@@ -72,6 +74,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--peers-python", nargs="+", metavar="PYTHON", help="that have the peers (tracking)"
     )
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="where to run (cells)")
     return parser.parse_args(arguments)
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from liquid_mono3d_ros.calibration.gathering import gather
+from liquid_mono3d_ros.calibration.observations import Observations
 from liquid_mono3d_ros.calibration.pose_problem import Change, RefinementSettings
 from liquid_mono3d_ros.calibration.refinement import Refinement, refine_rig
 from liquid_mono3d_ros.calibration.suspicion import AGREE
 from liquid_mono3d_ros.cli.track_source import add_arguments, read_tracks
-from liquid_mono3d_ros.geometry.observations import Observations
 from liquid_mono3d_ros.geometry.rig import load_rig, save_rig
 from liquid_mono3d_ros.geometry.triangulator import GeometrySettings
 

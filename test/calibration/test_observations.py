@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from liquid_mono3d_ros.geometry.observations import Observations
+from liquid_mono3d_ros.calibration.observations import Observations
 
 
 @pytest.fixture
