@@ -50,10 +50,12 @@ OPTIONAL = {
 TORCH = PACKAGE / "liquid" / "rnn"
 TORCH_FREE = {"__init__", "native", "running", "weights", "wiring", "drawing"}
 """torch is at home in one folder, these modules of it excepted; benchmarks import it lazily."""
+MODELS = {PACKAGE / "bench" / "learning.py"}
+"""Modules elsewhere that define models, imported when asked for."""
 
 
 def may_import_torch(path):
-    return TORCH in path.parents and path.stem not in TORCH_FREE
+    return path in MODELS or (TORCH in path.parents and path.stem not in TORCH_FREE)
 
 
 def is_ros(name):

@@ -250,7 +250,7 @@ def draw(path: str | FilePath) -> None:
     parts = zip(
         figure.subplots(1, 2, sharey=True),
         (np.abs(depth_error), residual),
-        ("Depth error of nearest pairs, m", f"Their reprojection residual: at most {most:.1g} px"),
+        ("Depth error of nearest pairs, m", f"Their reprojection residual: {most:.2f} px at most"),
         strict=True,
     )
     for axes, values, title in parts:

@@ -19,6 +19,7 @@ BENCHES = {
     "sync": "cameras that run freely; clock offsets told from the tracks",
     "clip": "consistency on the real clip",
     "cells": "liquid cells beside ncps, GRU and ODE solvers: step and training (needs torch)",
+    "learning": "liquid cells beside GRU, GRU-D, LSTM on irregular samples (needs torch)",
     "drone": "error against RTK on recorded flights (--data)",
     "pipeline": "latency and losses of the road, image to pose",
 }
@@ -28,6 +29,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "multi_object": {"seeds": 1},
     "sync": {"seeds": 2, "duration": 5.0},
     "cells": {"runs": 5, "quick": True},
+    "learning": {"seeds": 1, "steps": 60},
     "pipeline": {"runs": 1, "rounds": 4},
 }
 
@@ -70,7 +72,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="A+B",
         help="sets to score, or pairs for every pair (drone)",
     )
-    parser.add_argument("--figure", metavar="FILE", help="write the picture (tracking, sync)")
+    parser.add_argument("--figure", metavar="FILE", help="write pictures (tracking, sync, learning)")
     parser.add_argument(
         "--peers-python", nargs="+", metavar="PYTHON", help="that have the peers (tracking)"
     )
