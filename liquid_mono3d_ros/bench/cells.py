@@ -31,17 +31,24 @@ def measure(device: str = "cpu", runs: int = 25, quick: bool = False) -> Report:
     """Race the cells.
 
     Args:
-        device: "cpu".
-        runs: Rounds of each race.
-        quick: Whether to leave out 256 units and the slow peers.
+        device: "cpu", or "cuda" for training on a GPU.
+        runs: Rounds of each race, on the CPU.
+        quick: Whether to leave out 256 units and the slow peers, on the CPU.
 
     Raises:
-        ValueError: If the device is another.
+        ValueError: If there is no such device.
     """
     import torch
 
+    if device == "cuda":
+        if not torch.cuda.is_available():
+            cure = "Run it where torch finds a GPU."
+            raise ValueError(complain("device", "present", "no CUDA device", cure))
+        from liquid_mono3d_ros.bench.cells_gpu import measure_cuda
+
+        return Report("cells", *measure_cuda())
     if device != "cpu":
-        raise ValueError(complain("device", "cpu", repr(device), "Only its kernels are here."))
+        raise ValueError(complain("device", "cpu or cuda", repr(device), "Choose one of them."))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

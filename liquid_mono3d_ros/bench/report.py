@@ -15,7 +15,8 @@ from typing import Any
 
 PACKAGES = (
     *("numpy", "scipy", "opencv-python-headless", "opencv-python", "transforms3d"),
-    *("trackers", "norfair", "aniposelib", "torch", "ncps", "torchdiffeq", "onnxruntime"),
+    *("trackers", "norfair", "aniposelib", "torch", "triton", "ncps", "flashrnn"),
+    *("torchdiffeq", "onnxruntime"),
 )
 
 

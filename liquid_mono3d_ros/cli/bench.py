@@ -72,7 +72,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="A+B",
         help="sets to score, or pairs for every pair (drone)",
     )
-    parser.add_argument("--figure", metavar="FILE", help="write pictures (tracking, sync, learning)")
+    parser.add_argument(
+        "--figure", metavar="FILE", help="write pictures (tracking, sync, learning)"
+    )
     parser.add_argument(
         "--peers-python", nargs="+", metavar="PYTHON", help="that have the peers (tracking)"
     )

@@ -46,5 +46,8 @@ def test_a_small_measurement(monkeypatch):
 
 def test_another_device_is_refused():
     pytest.importorskip("torch")
-    with pytest.raises(ValueError, match="device must be cpu; got 'cuda'"):
-        measure(device="cuda")
+    with pytest.raises(ValueError, match="device must be cpu or cuda; got 'tpu'"):
+        measure(device="tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="device must be present; got no CUDA device"):
+            measure(device="cuda")

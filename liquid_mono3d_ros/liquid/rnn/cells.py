@@ -7,6 +7,7 @@ dt = 0 and stays bounded for any dt (not with the solver "euler").
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -19,6 +20,9 @@ from liquid_mono3d_ros.liquid.rnn.flow import Solver, advance, as_column, check_
 from liquid_mono3d_ros.liquid.rnn.sequence import adaptive_scan, fixed_scan, gated_scan
 from liquid_mono3d_ros.liquid.rnn.synapses import Synapses
 from liquid_mono3d_ros.liquid.rnn.wiring import Wiring
+
+if torch.version.cuda and torch.cuda.is_available() and find_spec("triton"):
+    from liquid_mono3d_ros.liquid.rnn import triton_scan  # noqa: F401  registers its kernels
 
 FASTEST, SLOWEST = 0.03, 3.0
 """Time constants of a fresh cell spread evenly in log tau over this, s: a frame to a gesture."""
