@@ -45,7 +45,7 @@ def test_a_small_measurement(monkeypatch):
 
 
 def test_another_device_is_refused():
-    pytest.importorskip("torch")
+    torch = pytest.importorskip("torch")
     with pytest.raises(ValueError, match="device must be cpu or cuda; got 'tpu'"):
         measure(device="tpu")
     if not torch.cuda.is_available():
