@@ -22,12 +22,9 @@ FRAME = 33_333_333
 PATH = line((3.0, -0.2, 1.0), (0.0, 0.4, 0.1))
 RIG = {"rig": str(STEREO_RIG)}
 INFO = {"extrinsics": "camera_info", "cameras": ["left", "right"]}
-TRACKING = {"cameras": ["left"], "detector": "colour"}
+TRACKING = {"cameras": ["left"], "detector": "colour", "queue_size": 100}
+"""The queue is long: a busy machine is no fault of the node."""
 IMAGE = "{camera}/image_raw"
-
-
-PATIENT = {**TRACKING, "queue_size": 100}
-"""A busy machine is no fault of the node."""
 
 
 def complaint(node):
@@ -64,7 +61,7 @@ def tracked(observer, frames=6, first=0):
     ],
 )
 def test_an_image_that_cannot_be_read(changes, sentence):
-    with hosted(TrackingNode, PATIENT) as (node, observer):
+    with hosted(TrackingNode, TRACKING) as (node, observer):
         look(observer, 0, **changes)
         observer.until(lambda: node.counts["invalid_image"])
         said, values = complaint(node)
@@ -74,7 +71,7 @@ def test_an_image_that_cannot_be_read(changes, sentence):
 
 
 def test_an_image_of_another_size_starts_anew_and_is_counted():
-    with hosted(TrackingNode, PATIENT) as (node, observer):
+    with hosted(TrackingNode, TRACKING) as (node, observer):
         tracks = tracked(observer)
         bigger = ball(ORIGIN + 20 * FRAME, (50.0, 50.0), width=320, height=240)
         observer.say(IMAGE, bigger, camera="left")
@@ -84,7 +81,7 @@ def test_an_image_of_another_size_starts_anew_and_is_counted():
 
 
 def test_an_image_with_stamp_zero():
-    with hosted(TrackingNode, PATIENT) as (node, observer):
+    with hosted(TrackingNode, TRACKING) as (node, observer):
         observer.say(IMAGE, ball(0, (40.0, 60.0)), camera="left")
         observer.until(lambda: node.counts["zero_stamp"] == 1)
         said, _ = complaint(node)
@@ -94,7 +91,7 @@ def test_an_image_with_stamp_zero():
 
 
 def test_a_camera_that_stops(monkeypatch):
-    with hosted(TrackingNode, PATIENT) as (node, observer):
+    with hosted(TrackingNode, TRACKING) as (node, observer):
         tracked(observer)
         monkeypatch.setattr(monitor, "SILENT_AFTER", 0.1)
         observer.spin(0.3)
@@ -109,7 +106,7 @@ def test_a_camera_that_stops(monkeypatch):
 
 
 def test_a_camera_without_a_publisher():
-    with hosted(TrackingNode, PATIENT) as (node, observer):
+    with hosted(TrackingNode, TRACKING) as (node, observer):
         observer.spin(0.1)
         said, values = complaint(node)
         assert "/left/image_raw: no publisher. Check the topic name and the driver." in said
@@ -117,7 +114,7 @@ def test_a_camera_without_a_publisher():
 
 
 def test_a_rate_far_below_the_stamp_spacing():
-    with hosted(TrackingNode, PATIENT) as (node, observer):
+    with hosted(TrackingNode, TRACKING) as (node, observer):
         heard = node.inputs["/left/image_raw"]
         for k in range(60):
             if k % 5 in (0, 1):  # three of five images are lost on the way
@@ -302,7 +299,7 @@ def test_a_facts_frame_without_tf_is_named(monkeypatch):
 
 
 def test_diagnostics_are_published_each_second():
-    with hosted(TrackingNode, PATIENT, namespace="robot") as (_, observer):
+    with hosted(TrackingNode, TRACKING, namespace="robot") as (_, observer):
         heard = observer.listen("/diagnostics")
         observer.until(lambda: heard)
         (status,) = heard[0].status
