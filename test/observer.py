@@ -5,7 +5,6 @@ Importing this skips the test module where ROS 2 or the messages are missing.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import socket
@@ -228,7 +227,6 @@ def hosted(
                 observer.close()
         finally:
             rclpy.try_shutdown()
-        gc.collect()  # not amid a later test: ending a node then can wait for ever
 
 
 def interrupt(processes: Mapping[str, Any], times: int) -> dict[str, int]:

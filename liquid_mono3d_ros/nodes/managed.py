@@ -39,7 +39,11 @@ class Managed(LifecycleNode, Generic[S]):
 
     def __init__(self) -> None:
         super().__init__(self.spec_name)
-        declare_parameters(self, NODES[self.spec_name].settings)
+        try:
+            declare_parameters(self, NODES[self.spec_name].settings)
+        except BaseException:
+            self.destroy_node()
+            raise
         self.failure = ""
         self.ended = False
         self.lock = threading.RLock()
@@ -143,6 +147,15 @@ class Managed(LifecycleNode, Generic[S]):
     def is_configured(self) -> bool:
         """Whether ``configure`` has built what the stage needs."""
         return self.state in ("inactive", "active")
+
+    def destroy_node(self) -> None:
+        """End the node, its DDS participant too.
+
+        rclpy leaves a lifecycle node's state machine, and so the participant, to the garbage
+        collector; ended amid something else, a participant can wait for another one for ever.
+        """
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()
 
     def end(self) -> None:
         """Let the process end; from any thread."""

@@ -179,10 +179,16 @@ def test_the_words_rest_on_the_facts(road):
     description = road.heard("descriptions")[-1]
     assert description.text
     assert description.backend == "template"
-    assert description.text == road.heard("description_text")[-1].data
-    facts = [m for m in road.heard("facts") if m.header.stamp == description.header.stamp]
-    assert description.facts.track_id == facts[0].track_id
-    assert description.facts.path_length == facts[0].path_length
+
+    def texts():
+        return [message.data for message in road.heard("description_text")]
+
+    def facts():  # of one topic nothing is late, but one topic may be later than another
+        return [m for m in road.heard("facts") if m.header.stamp == description.header.stamp]
+
+    road.observer.until(lambda: description.text in texts() and facts(), "its facts and text")
+    assert description.facts.track_id == facts()[0].track_id
+    assert description.facts.path_length == facts()[0].path_length
 
 
 def test_diagnostics_of_every_node(road):
