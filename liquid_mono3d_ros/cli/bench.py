@@ -29,7 +29,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "multi_object": {"seeds": 1},
     "sync": {"seeds": 2, "duration": 5.0},
     "cells": {"runs": 5, "quick": True},
-    "learning": {"seeds": 1, "steps": 60},
+    "learning": {"seeds": 1, "steps": 60, "missing": (0.5,)},
     "pipeline": {"runs": 1, "rounds": 4},
 }
 
