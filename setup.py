@@ -35,7 +35,10 @@ setup(
     license=MANIFEST.findtext("license"),
     python_requires=">=3.10",
     packages=find_packages(include=("liquid_mono3d_ros", "liquid_mono3d_ros.*")),
-    package_data={"liquid_mono3d_ros.liquid.rnn": ["native/*.c"]},
+    package_data={
+        "liquid_mono3d_ros": ["weights/*"],
+        "liquid_mono3d_ros.liquid.rnn": ["native/*.c"],
+    },
     data_files=list(shared("config")),
     # Takes the place of those in setup.cfg, which start nodes and need ROS.
     entry_points={"console_scripts": ["liquid-mono3d = liquid_mono3d_ros.cli.main:main"]},

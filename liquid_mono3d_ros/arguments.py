@@ -54,7 +54,7 @@ PIPELINE = (
         "how cameras are brought to a common time",
         ("", "interpolate", "extrapolate", "exact", "approximate"),
     ),
-    Argument("filter", "", "trajectory filter", ("", "imm", "cv")),
+    Argument("filter", "", "trajectory filter", ("", "liquid", "imm", "cv")),
     Argument("params_file", "", "parameters that replace those of config/pipeline.yaml"),
     Argument("namespace", "", "of every node and topic"),
     Argument("use_sim_time", "false", "take time from /clock", SWITCH),

@@ -120,6 +120,13 @@ TOPICS = {
             RELIABLE,
             "its last poses, with `track_slots`",
         ),
+        Topic(
+            "liquid_filter/debug/models",
+            "diagnostic_msgs/msg/DiagnosticArray",
+            SENSOR,
+            "of each track: probability of each model, weight of each expert, the network's scales"
+            " of noise and its mean time constant; while someone subscribes",
+        ),
         Topic("facts", "liquid_mono3d/msg/Facts", RELIABLE, "what was measured about a track"),
         Topic(
             "descriptions",
@@ -331,6 +338,7 @@ NODES = {
                 "markers",
                 "slot_{slot}/pose",
                 "slot_{slot}/path",
+                "liquid_filter/debug/models",
                 "/diagnostics",
             ),
         ),

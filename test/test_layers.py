@@ -49,13 +49,16 @@ OPTIONAL = {
 """Imported in the function that needs them."""
 TORCH = PACKAGE / "liquid" / "rnn"
 TORCH_FREE = {"__init__", "native", "running", "weights", "wiring", "drawing"}
-"""torch is at home in one folder, these modules of it excepted; benchmarks import it lazily."""
+"""torch is at home here and in train/, these modules excepted; benchmarks import it lazily."""
+TRAIN = PACKAGE / "train"
 MODELS = {PACKAGE / "bench" / "learning.py"}
 """Modules elsewhere that define models, imported when asked for."""
 
 
 def may_import_torch(path):
-    return path in MODELS or (TORCH in path.parents and path.stem not in TORCH_FREE)
+    if path in MODELS or (TRAIN in path.parents and path.stem != "__init__"):
+        return True
+    return TORCH in path.parents and path.stem not in TORCH_FREE
 
 
 def is_ros(name):

@@ -51,7 +51,7 @@ def measure(*, data: Sequence[str], cameras: Sequence[str] = ()) -> Report:
     rows: list[dict[str, Any]] = []
     for folder in data:
         flight = read_flight(folder)
-        for names in _sets(flight, cameras):
+        for names in camera_sets(flight, cameras):
             for method, track in _estimates(flight, names):
                 score = flight.score(*track)
                 if score is not None:
@@ -60,7 +60,7 @@ def measure(*, data: Sequence[str], cameras: Sequence[str] = ()) -> Report:
     return Report("drone", rows, _targets(rows))
 
 
-def _sets(flight: Flight, cameras: Sequence[str]) -> list[tuple[str, ...]]:
+def camera_sets(flight: Flight, cameras: Sequence[str]) -> list[tuple[str, ...]]:
     """Return the sets of cameras; of a pair the slower one first, as it gives the instants."""
     names = sorted(flight.labels, key=lambda name: (-flight.labels[name].period, name))
     pairs = list(combinations(names, 2))
@@ -75,24 +75,24 @@ def _sets(flight: Flight, cameras: Sequence[str]) -> list[tuple[str, ...]]:
 
 def _training_error(flight: Flight, pair: tuple[str, str]) -> float:
     """Return the median error of a pair before the scored part, m; infinite when seldom seen."""
-    score = flight.score(*_paired(flight, pair, nearest=False), training=True)
+    score = flight.score(*paired(flight, pair, nearest=False), training=True)
     return score["median_m"] if score is not None and score["n"] > 100 else math.inf
 
 
 def _estimates(flight: Flight, names: tuple[str, ...]) -> Iterator[tuple[str, Track]]:
-    yield "nearest", _paired(flight, names, nearest=True)
-    yield "interpolated", _paired(flight, names, nearest=False)
-    points = list(_road(flight, names))
+    yield "nearest", paired(flight, names, nearest=True)
+    yield "interpolated", paired(flight, names, nearest=False)
+    points = list(road(flight, names))
     yield "robust", _points(points)
     yield "filter-imm", _filtered(points)
 
 
-def _paired(flight: Flight, names: tuple[str, ...], *, nearest: bool) -> Track:
+def paired(flight: Flight, names: tuple[str, ...], *, nearest: bool) -> Track:
     """Return what plain triangulation makes of the labels, without any gate."""
     cameras = [flight.rig.cameras[name] for name in names]
     first = flight.labels[names[0]]
     t = first.t if len(names) == 2 else np.arange(flight.truth[0, 0], flight.end, GRID)
-    found = [_at(flight.labels[name], t, nearest=nearest) for name in names]
+    found = [labels_at(flight.labels[name], t, nearest=nearest) for name in names]
     seen = np.array([usable for _, usable in found])
     chosen = np.count_nonzero(seen, axis=0) >= 2
     t, seen = t[chosen], seen[:, chosen]
@@ -112,7 +112,7 @@ def _paired(flight: Flight, names: tuple[str, ...], *, nearest: bool) -> Track:
     return t[good], xyz[good], None
 
 
-def _at(labels: Labels, t: Array, *, nearest: bool) -> tuple[Array, Array]:
+def labels_at(labels: Labels, t: Array, *, nearest: bool) -> tuple[Array, Array]:
     """Return the pixels (N, 2) at times (N,) s, and whether a label is near enough (N,)."""
     after = np.clip(np.searchsorted(labels.t, t), 1, len(labels.t) - 1)
     a, b = labels.t[after - 1], labels.t[after]
@@ -124,7 +124,7 @@ def _at(labels: Labels, t: Array, *, nearest: bool) -> tuple[Array, Array]:
     return pixels, (t >= a) & (t <= b) & (b - a < LONGEST_GAP * labels.period)
 
 
-def _road(flight: Flight, names: tuple[str, ...]) -> Iterator[Points3D]:
+def road(flight: Flight, names: tuple[str, ...]) -> Iterator[Points3D]:
     """Yield what tracking and triangulation make of the labels, image by image."""
     rig = Rig({name: flight.rig.cameras[name] for name in names}, up=flight.rig.up)
     reference = min(names, key=lambda n: (not flight.labels[n].steady, -flight.labels[n].period))

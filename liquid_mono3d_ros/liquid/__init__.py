@@ -1,4 +1,5 @@
 """Points3D → Trajectories.
 
-measurement → motion → bank → lifecycle → smoother → trajectory_filter.
+measurement → motion → bank → experts → advice → guidance → lifecycle → smoother →
+trajectory_filter.
 """

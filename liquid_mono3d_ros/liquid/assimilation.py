@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from liquid_mono3d_ros.checks import Array
-from liquid_mono3d_ros.liquid.bank import Belief, birth, correct, surprise
+from liquid_mono3d_ros.liquid.bank import birth
+from liquid_mono3d_ros.liquid.belief import Belief
 from liquid_mono3d_ros.liquid.design import Design
+from liquid_mono3d_ros.liquid.guidance import enter_measurement
 from liquid_mono3d_ros.liquid.lifecycle import Lives, Witness, enter, is_overdue, new_lives
 from liquid_mono3d_ros.liquid.measurement import (
     Measurement,
@@ -105,11 +107,9 @@ def _correct(
 ) -> Tracks:
     """Correct the tracks of ``rows``; what lies outside the gate weighs the less the farther."""
     chosen = choose(rows, len(tracks.lives))
-    d2 = surprise(tracks.x[chosen], tracks.P[chosen], measurement)
-    distrust = d2 / design.gate[measurement.z.shape[1]]
-    predicted = tracks.belief.take(chosen)
-    corrected = correct(design.bank, predicted, measurement, np.maximum(distrust, 1.0))
-    lives = enter(tracks.lives, chosen, witness, distrust > 1.0)
+    whole = tracks.x[chosen], tracks.P[chosen]
+    corrected, d2 = enter_measurement(design, tracks.belief.take(chosen), measurement, whole)
+    lives = enter(tracks.lives, chosen, witness, d2 > 1.0)
     return replace(tracks, belief=tracks.belief.put(chosen, corrected), lives=lives)
 
 
@@ -142,7 +142,9 @@ def _bear(design: Design, tracks: Tracks, points: Points3D, chosen: Array) -> Tr
 
 def _begin(design: Design, points: Points3D, chosen: Array) -> Belief:
     measurement = measure_position(points, chosen)
-    return birth(design.bank, measurement.z, measurement.R, design.speed_sigma)
+    root = measurement.root if measurement.B.size else None
+    speed, units = design.speed_sigma, design.units
+    return birth(design.bank, measurement.z, measurement.R, speed, root, units=units)
 
 
 def _witness(points: Points3D, chosen: Array) -> Witness:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from liquid_mono3d_ros.checks import complain
+from liquid_mono3d_ros.checks import Array, complain
+from liquid_mono3d_ros.liquid.advice import Adviser
 from liquid_mono3d_ros.liquid.lifecycle import LifeRules
 from liquid_mono3d_ros.liquid.measurement import chi2_gate
 from liquid_mono3d_ros.liquid.motion import MotionBank
+from liquid_mono3d_ros.liquid.native_bank import NativeBank, load_bank
 from liquid_mono3d_ros.records import nanoseconds
 from liquid_mono3d_ros.settings import Settings, setting
+
+GRAVITY = 9.81
+"""m/s²."""
 
 
 @dataclass(frozen=True)
@@ -19,16 +25,39 @@ class Design:
     """What a filter is made of, worked out once from its settings.
 
     Attributes:
+        experts: Names of the experts, as the bank numbers them.
         bank: The motion models.
         rules: When tracks are believed and given up.
         gate: Numbers in a measurement → largest squared distance that is no surprise.
         speed_sigma: Standard deviation of a newborn track's velocity, each component, m/s.
+        adviser: The network that leads the liquid expert; None without one.
+        watched: Whether what goes on inside the network is worked out for a reader.
+        kernel: The bank's step in C; None without it.
     """
 
+    experts: tuple[str, ...]
     bank: MotionBank
     rules: LifeRules
     gate: dict[int, float]
     speed_sigma: float
+    adviser: Adviser | None = None
+    watched: bool = False
+    kernel: NativeBank | None = None
+
+    @property
+    def units(self) -> int:
+        """Length of the network's hidden state."""
+        return 0 if self.adviser is None else self.adviser.units
+
+    @property
+    def led(self) -> int:
+        """Number of the expert that the network leads; −1 without one."""
+        return -1 if self.adviser is None else self.experts.index("liquid")
+
+    def falling(self, gravity: Array) -> Design:
+        """Return the same for another gravity, (3,) m/s²."""
+        bank = replace(self.bank, gravity=gravity)
+        return replace(self, bank=bank, kernel=load_bank(bank, self.led) if self.kernel else None)
 
 
 @dataclass(frozen=True)
@@ -37,8 +66,19 @@ class FilterSettings(Settings):
 
     filter: str = setting(
         "imm",
-        "cv: one constant-velocity model; imm: steady, turning and abrupt motion side by side",
-        choices=("imm", "cv"),
+        "cv: one constant-velocity model; imm: five models side by side; liquid: the five, the "
+        "five led by a liquid network, and abrupt motion alone, each believed as it foretells",
+        choices=("liquid", "imm", "cv"),
+    )
+    weights: str = setting(
+        "", "Path of the network's weights for filter liquid; empty: those of the package"
+    )
+    gravity: tuple[float, ...] = setting(
+        (),
+        "Acceleration of falling objects in the world frame, zeros when unknown; empty: 9.81 down "
+        "z, unless the frame is an optical one",
+        unit="m/s^2",
+        bounds=(-1e3, 1e3),
     )
     gate_probability: float = setting(
         0.999,
@@ -89,14 +129,23 @@ class FilterSettings(Settings):
     turning_noise: float = setting(
         30.0, "White jerk of turning motion", unit="m^2/s^5", bounds=(1e-9, 1e9)
     )
+    hard_noise: float = setting(
+        1000.0, "White jerk of hard turns", unit="m^2/s^5", bounds=(1e-9, 1e9)
+    )
     abrupt_noise: float = setting(
         100.0, "White acceleration of abrupt motion", unit="m^2/s^3", bounds=(1e-9, 1e9)
     )
+    falling_noise: float = setting(
+        0.1, "White acceleration of falling motion", unit="m^2/s^3", bounds=(1e-9, 1e9)
+    )
+    gate_abrupt: bool = setting(True, "Whether an outlier weighs less in abrupt motion too")
     acceleration_sigma: float = setting(
         5.0, "Acceleration with which a turn may set in", unit="m/s^2", bounds=(1e-6, 1e6)
     )
     share: tuple[float, ...] = setting(
-        (0.6, 0.3, 0.1), "Long-run share of steady, turning, abrupt motion", bounds=(1e-3, 1.0)
+        (0.5, 0.25, 0.05, 0.1, 0.1),
+        "Long-run share of steady, turning, hard, abrupt, falling motion",
+        bounds=(1e-3, 1.0),
     )
     switch_rate: float = setting(
         1.0, "How often an object draws its motion anew from share", unit="1/s", bounds=(1e-6, 1e3)
@@ -104,36 +153,71 @@ class FilterSettings(Settings):
     probability_floor: float = setting(
         1e-3, "No model is believed less, so that each is ready", bounds=(1e-12, 0.1)
     )
+    bias_time: float = setting(
+        5.0,
+        "How fast calibration and clock errors may change: their time constant",
+        unit="s",
+        bounds=(1e-3, 1e6),
+    )
+    hedge_rate: float = setting(
+        0.1,
+        "How often the experts of the liquid filter are weighed anew",
+        unit="1/s",
+        bounds=(0.0, 1e3),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.share) != 3:
-            raise ValueError(
-                complain(
-                    "share", "three numbers", str(len(self.share)), "Name one for each model."
-                )
-            )
+        if len(self.share) != 5:
+            cure = "Name one for each model."
+            raise ValueError(complain("share", "five numbers", str(len(self.share)), cure))
+        if len(self.gravity) not in (0, 3):
+            cure = "For a z-up world: [0, 0, -9.81]."
+            got = f"{len(self.gravity)} numbers"
+            raise ValueError(complain("gravity", "3 numbers or empty", got, cure))
         if self.confirm_window < self.confirm_measurements:
             rule = f"at least confirm_measurements = {self.confirm_measurements}"
             cure = "Enlarge it, or no track is ever confirmed."
             raise ValueError(complain("confirm_window", rule, str(self.confirm_window), cure))
 
 
-def design_filter(settings: FilterSettings) -> Design:
-    """Work out the models, rules and gates that settings ask for."""
-    if settings.filter == "cv":
-        accelerates, noise, share = [False], [settings.cv_noise], [1.0]
-    else:
-        accelerates = [False, True, False]
-        noise = [settings.steady_noise, settings.turning_noise, settings.abrupt_noise]
-        share = [part / sum(settings.share) for part in settings.share]
+EXPERTS = {"cv": ("cv",), "imm": ("imm",), "liquid": ("imm", "liquid", "abrupt")}
+"""Filter → its experts; each is a bank of its own."""
+
+
+def design_filter(
+    settings: FilterSettings,
+    experts: tuple[str, ...] = (),
+    adviser: Adviser | None = None,
+    *,
+    use_native: bool = True,
+) -> Design:
+    """Work out the models, rules and gates that settings ask for.
+
+    Args:
+        settings: Of the filter.
+        experts: Names out of cv, imm, liquid, abrupt; by default those of the filter.
+        adviser: Leads the liquid expert, which is as the imm without it.
+        use_native: Whether to take the library where it is built.
+    """
+    experts = experts or EXPERTS[settings.filter]
+    models = [_models(settings, name) for name in experts]
+    accelerates, falls, gated, noise, share = (
+        np.concatenate([part[k] for part in models]) for k in range(5)
+    )
     bank = MotionBank(
-        np.array(accelerates),
-        np.array(noise),
-        np.array(share),
+        accelerates.astype(bool),
+        noise,
+        share,
         settings.switch_rate,
         settings.acceleration_sigma,
         settings.probability_floor,
+        falls.astype(bool),
+        gated.astype(bool),
+        np.repeat(np.arange(len(models)), [len(part[0]) for part in models]),
+        np.array(settings.gravity or (0.0, 0.0, 0.0)),
+        settings.bias_time,
+        settings.hedge_rate,
     )
     rules = LifeRules(
         settings.confirm_measurements,
@@ -142,4 +226,35 @@ def design_filter(settings: FilterSettings) -> Design:
         settings.rejections_before_restart,
     )
     gate = {d: chi2_gate(settings.gate_probability, d) for d in (2, 3)}
-    return Design(bank, rules, gate, settings.initial_speed)
+    design = Design(experts, bank, rules, gate, settings.initial_speed, adviser)
+    return replace(design, kernel=load_bank(bank, design.led)) if use_native else design
+
+
+def gravity_in(settings: FilterSettings, frame_id: str) -> Array:
+    """Return the acceleration of falling objects in a frame, (3,) m/s²; zero when unknown.
+
+    Convention: z points up in every frame but the optical ones of cameras (REP 103).
+    """
+    if settings.gravity:
+        return np.array(settings.gravity)
+    known = bool(frame_id) and not frame_id.endswith("_optical_frame")
+    return np.array([0.0, 0.0, -GRAVITY if known else 0.0])
+
+
+def _models(settings: FilterSettings, expert: str) -> tuple[Sequence[float], ...]:
+    """Return accelerates, falls, gated, noise and share of an expert's models."""
+    wide = settings.gate_abrupt
+    if expert == "cv":
+        return [False], [False], [True], [settings.cv_noise], [1.0]
+    if expert == "abrupt":
+        return [False], [False], [wide], [settings.abrupt_noise], [1.0]
+    noise = [
+        settings.steady_noise,
+        settings.turning_noise,
+        settings.hard_noise,
+        settings.abrupt_noise,
+        settings.falling_noise,
+    ]
+    share = [part / sum(settings.share) for part in settings.share]
+    accelerates, falls = [False, True, True, False, False], [False] * 4 + [True]
+    return accelerates, falls, [True, True, True, wide, True], noise, share

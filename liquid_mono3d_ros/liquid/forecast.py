@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from liquid_mono3d_ros.checks import Array
-from liquid_mono3d_ros.liquid.bank import Belief, symmetric
-from liquid_mono3d_ros.liquid.motion import I3, MotionBank, stay_or_switch, transition
+from liquid_mono3d_ros.liquid.bank import symmetric, weights
+from liquid_mono3d_ros.liquid.belief import Belief
+from liquid_mono3d_ros.liquid.motion import I3, MotionBank, fall, stay_or_switch, transition
 
 
-def forecast(bank: MotionBank, belief: Belief, after: Array) -> tuple[Array, Array]:
+def forecast(
+    bank: MotionBank, belief: Belief, after: Array, log_q: Array | None = None
+) -> tuple[Array, Array]:
     """Predict positions at several times at once.
 
     The same numbers as ``mix``, ``propagate`` and ``collapse`` for each time, but only the
@@ -20,6 +23,7 @@ def forecast(bank: MotionBank, belief: Belief, after: Array) -> tuple[Array, Arr
         bank: M models.
         belief: N tracks.
         after: K times after the belief, s.
+        log_q: Logarithm of what each model's process noise is scaled by, (N, M).
 
     Returns:
         Positions (N, K, 3) m and their covariance (N, K, 3, 3) m².
@@ -28,11 +32,14 @@ def forecast(bank: MotionBank, belief: Belief, after: Array) -> tuple[Array, Arr
     k = len(after)
     F, Q = transition(bank, after)
     f_x, q_x = F[:, :, 0, ::3], Q[:, :, 0, 0]  # (K, M, 3), (K, M): the first axis says all
-    joint = np.exp(belief.log_mu)[:, None, :, None] * stay_or_switch(bank, after)
+    joint = weights(bank, belief)[:, None, :, None] * stay_or_switch(bank, after)
     # (N, K, from, to)
 
     ends = f_x.reshape(k * m, 3) @ belief.x.reshape(n, m, 3, 3)  # (N, from, K·to, 3)
-    ends = ends.reshape(n, m, k, m, 3).swapaxes(1, 2).reshape(n, k, m * m, 3)
+    ends = ends.reshape(n, m, k, m, 3).swapaxes(1, 2)  # (N, K, from, to, 3)
+    if bank.falls.any():
+        ends = ends + bank.falls[:, None] * fall(bank, after)[:, None, None, :3]
+    ends = ends.reshape(n, k, m * m, 3)
     weight = joint.reshape(n, k, m * m)
     xyz = (weight[:, :, None] @ ends)[:, :, 0]  # (N, K, 3)
     offset = ends - xyz[:, :, None]
@@ -42,5 +49,8 @@ def forecast(bank: MotionBank, belief: Belief, after: Array) -> tuple[Array, Arr
     share = (joint @ pairs).reshape(n, k, m * 9)  # of each model's covariance blocks
     blocks = belief.P.reshape(n, m, 3, 3, 3, 3).transpose(0, 1, 2, 4, 3, 5).reshape(n, m * 9, 9)
     within = (share @ blocks).reshape(n, k, 3, 3)
-    driven = (joint.sum(axis=2) * q_x).sum(axis=-1)  # (N, K)
+    entered = joint.sum(axis=2)  # (N, K, to)
+    if log_q is not None:
+        entered = entered * np.exp(log_q)[:, None]
+    driven = (entered * q_x).sum(axis=-1)  # (N, K)
     return xyz, symmetric(within + spread) + driven[..., None, None] * I3

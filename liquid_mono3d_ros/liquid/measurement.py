@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -26,17 +27,37 @@ _POINT, _BEARING = int(Kind.POINT), int(Kind.BEARING)
 
 @dataclass(frozen=True)
 class Measurement(Rows):
-    """N linear measurements of D numbers, z = H xyz + noise.
+    """N linear measurements of D numbers, z = H xyz + slow error + noise.
 
     Attributes:
         z: (N, D) m.
         H: (N, D, 3).
-        R: Covariance of the noise, (N, D, D) m².
+        R: Covariance of the white noise, (N, D, D) m².
+        B: Covariance of the slow error, (N, 3, 3) m², for D = 3; (N, 0, 0) when no measurement
+            has one.
     """
 
     z: Array
     H: Array
     R: Array
+    B: Array = field(default_factory=lambda: np.zeros((0, 0, 0)))
+
+    def __post_init__(self) -> None:
+        if len(self.B) != len(self.z):
+            object.__setattr__(self, "B", np.zeros((len(self.z), 0, 0)))
+
+    @property
+    def is_position(self) -> bool:
+        """Whether the whole position is measured."""
+        return bool(self.z.shape[1] == 3)
+
+    @cached_property
+    def root(self) -> Array:
+        """Symmetric root of ``B``: turns with the world, and is the same for the same ``B``."""
+        variance, axes = np.linalg.eigh(self.B)
+        sigma = np.sqrt(np.maximum(variance, 0.0))
+        root: Array = (axes * sigma[:, None]) @ axes.swapaxes(-1, -2)
+        return root
 
 
 def sift(points: Points3D) -> tuple[Array, Counter[str]]:
@@ -58,14 +79,13 @@ def sift(points: Points3D) -> tuple[Array, Counter[str]]:
 def measure_position(points: Points3D, rows: Array) -> Measurement:
     """Take the chosen points as measurements of the whole position, D = 3.
 
-    The noise is the white covariance plus, where it is known, the systematic one.
+    The systematic covariance, where it is known, is that of the slow error.
     """
-    R, systematic = points.covariance[rows], points.systematic_covariance[rows]
-    unknown = np.isnan(systematic)
-    if not unknown.all():
-        R = R + np.where(unknown.any(axis=(1, 2), keepdims=True), 0.0, systematic)
+    R, B = points.covariance[rows], points.systematic_covariance[rows]
     R = (R + R.swapaxes(-1, -2)) / 2 + SMALLEST_SIGMA**2 * I3
-    return Measurement(points.xyz[rows], np.zeros_like(R) + I3, R)
+    B = np.where(np.isnan(B).any(axis=(1, 2), keepdims=True), 0.0, B)
+    B = (B + B.swapaxes(-1, -2)) / 2 if B.any() else B[:, :0, :0]
+    return Measurement(points.xyz[rows], np.zeros_like(R) + I3, R, B)
 
 
 def measure_across_ray(points: Points3D, xyz: Array, rows: Array) -> Measurement:

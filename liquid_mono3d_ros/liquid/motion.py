@@ -7,7 +7,7 @@ the axes: motion knows no preferred direction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -21,14 +21,22 @@ I3 = np.eye(3)
 I9 = np.eye(STATE)
 
 
+def _unsaid() -> Array:
+    return np.zeros(0)
+
+
 @dataclass(frozen=True)
 class MotionBank:
     """M motion models and how objects change between them.
 
+    The models may be split among experts, whole estimators that share nothing but the
+    measurements: an object changes between the models of one expert only.
+
     A model that does not accelerate (constant velocity) is driven by white acceleration and holds
     its acceleration at the prior, zero ± ``acceleration_sigma``: whoever switches to an
     accelerating model starts from there, not from a false certainty of zero. A model that
-    accelerates (constant acceleration) is driven by white jerk.
+    accelerates (constant acceleration) is driven by white jerk. A model that falls has constant
+    velocity but for gravity.
 
     Source: Bar-Shalom, Li & Kirubarajan, Estimation with Applications to Tracking and Navigation,
     sections 6.2.2 (white acceleration) and 6.2.3 (white jerk).
@@ -37,10 +45,16 @@ class MotionBank:
         accelerates: (M,) bool.
         noise: Power spectral density of the white acceleration, m²/s³, or of the white jerk,
             m²/s⁵, (M,).
-        share: Long-run probability of each model, (M,), sum 1.
+        share: Long-run probability of each model, (M,), sum 1 within each expert.
         switch_rate: How often an object draws a new model from ``share``, 1/s.
         acceleration_sigma: m/s².
-        floor: Lowest probability of a model; keeps every model ready.
+        floor: Lowest probability of a model within its expert; keeps every model ready.
+        falls: (M,) bool; empty for none.
+        gated: Whether an outlier weighs less in the model, (M,) bool; empty for all.
+        expert: Number of the expert each model belongs to, ascending from 0, (M,); empty for one.
+        gravity: Acceleration of falling objects, (3,) m/s²; zero while it is not known.
+        bias_time: Time constant of the slow error of measurements, s.
+        hedge_rate: How often the experts' weights are drawn towards equal ones, 1/s.
     """
 
     accelerates: Array
@@ -49,9 +63,37 @@ class MotionBank:
     switch_rate: float
     acceleration_sigma: float
     floor: float
+    falls: Array = field(default_factory=_unsaid)
+    gated: Array = field(default_factory=_unsaid)
+    expert: Array = field(default_factory=_unsaid)
+    gravity: Array = field(default_factory=lambda: np.zeros(3))
+    bias_time: float = 5.0
+    hedge_rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        m = len(self)
+        unsaid = {
+            "falls": np.zeros(m, bool),
+            "gated": np.ones(m, bool),
+            "expert": np.zeros(m, int),
+        }
+        for name, value in unsaid.items():
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
         return len(self.noise)
+
+    @cached_property
+    def spans(self) -> tuple[slice, ...]:
+        """The models of each expert."""
+        first = np.searchsorted(self.expert, np.arange(self.expert[-1] + 2))
+        return tuple(map(slice, first[:-1].tolist(), first[1:].tolist()))
+
+    @cached_property
+    def gates_all(self) -> bool:
+        """Whether every model is gated."""
+        return bool(self.gated.all())
 
     @cached_property
     def polynomials(self) -> Array:
@@ -68,9 +110,14 @@ class MotionBank:
         return np.moveaxis(over_axes, 2, 0).reshape(6, -1)
 
     @cached_property
+    def drawn(self) -> Array:
+        """Long-run probability to go from each model to each, (M, M), from × to."""
+        return np.where(self.expert[:, None] == self.expert, self.share, 0.0)
+
+    @cached_property
     def surplus(self) -> Array:
-        """What staying adds to the long-run share of each model, (M, M), from × to."""
-        return np.eye(len(self)) - self.share
+        """What staying adds to it, (M, M), from × to."""
+        return np.eye(len(self)) - self.drawn
 
 
 def transition(bank: MotionBank, dt: Array | float) -> tuple[Array, Array]:
@@ -98,11 +145,24 @@ def stay_or_switch(bank: MotionBank, dt: Array | float) -> Array:
         dt: s, shape (...).
 
     Returns:
-        Shape (..., M, M), from × to; rows sum to 1.
+        Shape (..., M, M), from × to; rows sum to 1. Zero between experts.
     """
     stay = np.exp(-bank.switch_rate * np.asarray(dt))[..., None, None]
-    switched: Array = stay * bank.surplus + bank.share
+    switched: Array = stay * bank.surplus + bank.drawn
     return switched  # (..., M, M)
+
+
+def fall(bank: MotionBank, dt: Array | float, gravity: Array | None = None) -> Array:
+    """Return what gravity adds to the state of a falling object: (..., 9).
+
+    Args:
+        bank: M models.
+        dt: s, shape (...).
+        gravity: (..., 3) m/s², in place of the bank's.
+    """
+    g = bank.gravity if gravity is None else gravity
+    t = np.asarray(dt, dtype=float)[..., None]
+    return np.concatenate((t**2 / 2 * g, t * g, np.zeros_like(t * g)), axis=-1)
 
 
 _POWERS = np.arange(6.0)

@@ -35,6 +35,7 @@ def report(
     epoch: int,
     kind: FilterKind,
     path: Path | None = None,
+    fallback: bool = False,
 ) -> tuple[Trajectory, ...]:
     """Write one record a track.
 
@@ -46,7 +47,9 @@ def report(
         epoch: Of the filter.
         kind: Of the filter.
         path: Where the tracks will be; a deleted track gets no predictions.
+        fallback: Whether another filter stands in for the one asked for.
     """
+    instead = int(Health.FALLBACK) if fallback else 0
     columns = zip(
         lives.track_id.tolist(),
         lives.state.tolist(),
@@ -66,7 +69,7 @@ def report(
             velocity=x[row, 3:6],
             covariance=P[row, :6, :6],
             filter=kind,
-            health=_HEALTH[health],
+            health=_HEALTH[health | instead],
             last_measured=last_measured,
             num_cameras=num_cameras,
             predictions=() if path is None or state == State.DELETED else path.of(row),

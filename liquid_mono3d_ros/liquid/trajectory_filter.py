@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path as File
 
 import numpy as np
 
 from liquid_mono3d_ros.checks import Array, complain
+from liquid_mono3d_ros.liquid.advice import Adviser
 from liquid_mono3d_ros.liquid.assimilation import Tracks, assimilate
-from liquid_mono3d_ros.liquid.bank import Belief, birth, collapse, mix, propagate
-from liquid_mono3d_ros.liquid.design import FilterSettings, design_filter
+from liquid_mono3d_ros.liquid.bank import (
+    birth,
+    collapse,
+    collapse_bias,
+    mix,
+    propagate,
+    weights,
+)
+from liquid_mono3d_ros.liquid.belief import Belief
+from liquid_mono3d_ros.liquid.design import EXPERTS, FilterSettings, design_filter, gravity_in
 from liquid_mono3d_ros.liquid.forecast import forecast
+from liquid_mono3d_ros.liquid.guidance import collapse_all, led_by, output
+from liquid_mono3d_ros.liquid.insight import Insight, look_inside
 from liquid_mono3d_ros.liquid.lifecycle import (
     Lives,
     Witness,
@@ -24,8 +37,10 @@ from liquid_mono3d_ros.liquid.report import Path, report
 from liquid_mono3d_ros.liquid.smoother import (
     Link,
     Step,
+    apparent,
     append,
     begin_states,
+    link_moments,
     link_states,
     smooth,
     without,
@@ -43,6 +58,9 @@ from liquid_mono3d_ros.records import (
 
 __all__ = ["FilterSettings", "TrackFilter"]
 
+WEIGHTS = File(__file__).parents[1] / "weights" / "liquid_filter.safetensors"
+"""Of the package."""
+
 
 class TrackFilter:
     """Filters every track of one stream of points; remembers them between calls.
@@ -50,7 +68,13 @@ class TrackFilter:
     All tracks stand at the stamp of the newest points. A point is measured in metres; nothing
     here knows of pixels, wall time or ROS.
 
+    Args:
+        settings: Of the filter.
+        experts: Names out of cv, imm, liquid, abrupt; by default those of the filter.
+        adviser: Leads the liquid expert; by default the one that ``settings.weights`` names.
+
     Attributes:
+        fallback_reason: Why the imm stands in for the liquid filter; empty when it does not.
         epoch: Starts at 0, one more after every reset.
         dropped: Reason → number of points not used; one that ends in ``_reset`` counts resets.
 
@@ -59,12 +83,23 @@ class TrackFilter:
         ()
     """
 
-    def __init__(self, settings: FilterSettings) -> None:
+    def __init__(
+        self,
+        settings: FilterSettings,
+        experts: tuple[str, ...] = (),
+        adviser: Adviser | None = None,
+    ) -> None:
         self.settings = settings
         self.epoch = 0
         self.dropped: Counter[str] = Counter()
-        self._design = design_filter(settings)
-        self._kind = FilterKind.CV if settings.filter == "cv" else FilterKind.IMM
+        self.fallback_reason = ""
+        experts = experts or EXPERTS[settings.filter]
+        if "liquid" in experts and adviser is None:
+            adviser, self.fallback_reason = _load(settings.weights)
+            experts = experts if adviser else EXPERTS["imm"]
+        self._design = design_filter(settings, experts, adviser)
+        kinds = {"liquid": FilterKind.LIQUID, "imm": FilterKind.IMM}
+        self._kind = next((kinds[name] for name in kinds if name in experts), FilterKind.CV)
         self._late = nanoseconds(settings.late_window)
         step = nanoseconds(settings.prediction_step)
         self._after = tuple(range(step, nanoseconds(settings.horizon) + 1, step))
@@ -78,6 +113,8 @@ class TrackFilter:
         reset the filter. Unusable points are dropped and counted.
         """
         self._reset_if_foreign(points)
+        if self._stamp is None:
+            self._settle(points.frame_id)
         if self._stamp is not None and points.stamp < self._stamp:
             self.dropped["late"] += len(points)
             return FilterUpdate(self.predict(self._stamp))
@@ -88,10 +125,14 @@ class TrackFilter:
         self._lives = advance(tracks.lives, self._design.rules, points.stamp)
         self._epoch_in, self._frame_id = points.epoch, points.frame_id
 
-        x, P = collapse(self._belief)
+        x, P, stretch = output(self._design, self._belief)
         now = self._report(self._lives, x, P, points.stamp, self._path(self._belief))
         history = self._confirm(now)
-        lagged = self._smooth(Step(points.stamp, self._lives, x, P, link, tracks.begun))
+        if self._design.adviser is not None:
+            P = collapse_all(self._design, self._belief)[1]
+        seems = self._apparent(P, before.belief)
+        step = Step(points.stamp, self._lives, x, P, seems, link, tracks.begun, stretch)
+        lagged = self._smooth(step)
         self._bury()
         return FilterUpdate(now, history, lagged)
 
@@ -109,10 +150,19 @@ class TrackFilter:
         lives, belief = self._lives.take(alive), self._belief.take(alive)
         if stamp > newest:
             dt = seconds(stamp - newest)
-            belief, _ = propagate(self._design.bank, mix(self._design.bank, belief, dt), dt)
+            belief = self._move(belief, dt, linked=False)[0]
             state = np.where(lives.state == State.CONFIRMED, State.COASTING, lives.state)
             lives = replace(lives, state=state)
-        return self._report(lives, *collapse(belief), stamp, self._path(belief))
+        x, P, _ = output(self._design, belief)
+        return self._report(lives, x, P, stamp, self._path(belief))
+
+    def look_inside(self) -> Insight:
+        """Say what goes on inside the filter, at the stamp of the newest points.
+
+        The first call makes the time constants be worked out from the next update on.
+        """
+        self._design = replace(self._design, watched=True)
+        return look_inside(self._design, self._belief, self._lives, self._stamp or 0)
 
     def drop(self, track_id: int) -> None:
         """End a track; the next update reports it as deleted and starts none with its number.
@@ -137,10 +187,17 @@ class TrackFilter:
         self._stamp: int | None = None
         self._epoch_in = 0
         self._frame_id = ""
-        self._belief = birth(bank, np.zeros((0, 3)), np.zeros((0, 3, 3)), 1.0)
+        units = self._design.units
+        self._belief = birth(bank, np.zeros((0, 3)), np.zeros((0, 3, 3)), 1.0, units=units)
         self._lives = new_lives(none.astype(np.uint64), Witness(0, none, none))
         self._steps: tuple[Step, ...] = ()
         self._tentative: dict[int, list[Trajectory]] = {}
+
+    def _settle(self, frame_id: str) -> None:
+        """Take the gravity of the frame the points come in."""
+        gravity = gravity_in(self.settings, frame_id)
+        if (gravity != self._design.bank.gravity).any():
+            self._design = self._design.falling(gravity)
 
     def _reset_if_foreign(self, points: Points3D) -> None:
         if self._stamp is None:
@@ -157,35 +214,72 @@ class TrackFilter:
 
     def _advance(self, stamp: int) -> tuple[Tracks, Link]:
         """Predict every track to ``stamp``; nothing moves when it is the newest already."""
-        bank, belief, lives = self._design.bank, self._belief, self._lives
+        belief, lives = self._belief, self._lives
         begun = np.zeros(len(lives), dtype=bool)
         if stamp == self._stamp:
-            step = self._steps[-1]
-            return Tracks(belief, lives, step.x, step.P, begun), step.link
+            return Tracks(belief, lives, *collapse_all(self._design, belief), begun), self._steps[
+                -1
+            ].link
         gap = 0 if self._stamp is None else stamp - self._stamp
         self._stamp = stamp
         if not len(lives):
             x, P = collapse(belief)
             return Tracks(belief, lives, x, P, begun), begin_states(x, P)
-        mixed = mix(bank, belief, seconds(gap))
-        belief, cross = propagate(bank, mixed, seconds(gap))
-        x, P = collapse(belief)
-        if self.settings.lag and gap <= self._design.rules.coast_time:
-            link = link_states(mixed, belief, cross, x, P)
-        else:
-            link = begin_states(x, P)
+        linked = self.settings.lag > 0 and gap <= self._design.rules.coast_time
+        belief, x, P, link = self._move(belief, seconds(gap), linked=linked)
         return Tracks(belief, grow_older(lives), x, P, begun), link
+
+    def _move(
+        self, belief: Belief, dt: float, *, linked: bool
+    ) -> tuple[Belief, Array, Array, Link]:
+        """Return the belief ``dt`` seconds ahead, its mean and covariance, and the link to it."""
+        design, fading = self._design, math.exp(-dt / self._design.bank.bias_time)
+        if design.kernel is not None:
+            log_q = None if design.adviser is None else belief.log_q
+            ahead = design.kernel.advance(belief, dt, log_q, linked=linked)
+            unshared, belief, x, P = belief.log_w, ahead.belief, ahead.x, ahead.P
+            if ahead.cross is None:
+                return belief, x, P, begin_states(x, P)
+            mu = weights(design.bank, replace(belief, log_w=unshared))
+            bias = ahead.bias, collapse_bias(belief, mu)
+            return belief, x, P, link_moments(x, P, ahead.cross, bias, belief, fading)
+        mixed = mix(design.bank, belief, dt)
+        unshared = belief.log_w  # the link needs both ends alike
+        belief, cross = propagate(design.bank, mixed, dt, log_q=led_by(design, mixed.log_q))
+        mu = weights(design.bank, replace(belief, log_w=unshared))
+        x, P = collapse(belief, mu)
+        if not linked:
+            return belief, x, P, begin_states(x, P)
+        return belief, x, P, link_states(mixed, belief, cross, x, P, mu, fading)
+
+    def _apparent(self, P: Array, predicted: Belief) -> Array:
+        """Return the covariance of the apparent state, by the slow error as it was predicted."""
+        belief = self._belief
+        if not belief.knows_bias:
+            return P
+        born = belief.take(slice(len(predicted), None))
+        return apparent(P, belief, predicted.join(born), weights(self._design.bank, belief))
 
     def _path(self, belief: Belief) -> Path | None:
         if not self._after or not len(belief):
             return None
         after = np.array([seconds(a) for a in self._after])
-        return Path(self._after, *forecast(self._design.bank, belief, after))
+        log_q = led_by(self._design, belief.log_q)
+        return Path(self._after, *forecast(self._design.bank, belief, after, log_q))
 
     def _report(
         self, lives: Lives, x: Array, P: Array, stamp: int, path: Path | None = None
     ) -> Trajectories:
-        records = report(lives, x, P, stamp=stamp, epoch=self.epoch, kind=self._kind, path=path)
+        records = report(
+            lives,
+            x,
+            P,
+            stamp=stamp,
+            epoch=self.epoch,
+            kind=self._kind,
+            path=path,
+            fallback=bool(self.fallback_reason),
+        )
         return Trajectories(stamp, self._frame_id, self.epoch, records)
 
     def _confirm(self, now: Trajectories) -> tuple[Trajectory, ...]:
@@ -222,3 +316,11 @@ class TrackFilter:
         if not kept.all():
             self._lives, self._belief = self._lives.take(kept), self._belief.take(kept)
             self._steps = tuple(without(step, kept) for step in self._steps)
+
+
+def _load(weights: str) -> tuple[Adviser | None, str]:
+    """Return the network of a file, or of the package for an empty path; or why there is none."""
+    try:
+        return Adviser.load(weights or WEIGHTS), ""
+    except (OSError, ValueError) as error:
+        return None, f"The imm filter runs instead of the liquid one: {error}"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
 from liquid_mono3d_ros.graph import FilterNodeSettings
+from liquid_mono3d_ros.liquid.insight import Insight
 from liquid_mono3d_ros.liquid.trajectory_filter import TrackFilter
 from liquid_mono3d_ros.nodes.choice import Primary, Slots
 from liquid_mono3d_ros.nodes.managed import run
-from liquid_mono3d_ros.nodes.messages import points3d_from_msg, trajectories_to_msg
+from liquid_mono3d_ros.nodes.messages import header, points3d_from_msg, trajectories_to_msg
 from liquid_mono3d_ros.nodes.poses import Paths, markers, pose_stamped, pose_with_covariance
 from liquid_mono3d_ros.nodes.stage import Stage
 from liquid_mono3d_ros.records import FilterUpdate, Trajectories, Trajectory, nanoseconds
@@ -46,6 +49,7 @@ class LiquidFilterNode(Stage[FilterNodeSettings]):
         self.lagged = self.advertise("trajectories_lagged")
         self.path = self.advertise("path")
         self.markers = self.advertise("markers")
+        self.models = self.advertise("liquid_filter/debug/models")
         slots = range(self.settings.track_slots)
         self.slot_poses = [self.advertise("slot_{slot}/pose", slot=k) for k in slots]
         self.slot_paths = [self.advertise("slot_{slot}/path", slot=k) for k in slots]
@@ -58,6 +62,11 @@ class LiquidFilterNode(Stage[FilterNodeSettings]):
         """Forget every track."""
         self.filter.reset()
         self._forget()
+
+    def complaints(self) -> list[str]:
+        """Say why the liquid filter does not run, if it was asked for."""
+        reason = self.filter.fallback_reason
+        return [*super().complaints(), *([reason] if reason else [])]
 
     def report(self) -> dict[str, object]:
         """Return the epoch and the filter's own drops."""
@@ -103,6 +112,8 @@ class LiquidFilterNode(Stage[FilterNodeSettings]):
             self._publish_path(self.slot_paths[slot], trajectory, now)
         if self.markers.get_subscription_count():
             self.markers.publish(markers(now.trajectories, frame_id))
+        if self.models.get_subscription_count():
+            self.models.publish(insight_to_msg(self.filter.look_inside()))
 
     def _publish_path(self, publisher: Any, trajectory: Trajectory, now: Trajectories) -> None:
         last = self.path_stamps.get(publisher.topic_name)
@@ -110,6 +121,24 @@ class LiquidFilterNode(Stage[FilterNodeSettings]):
         if due and publisher.get_subscription_count():
             self.path_stamps[publisher.topic_name] = now.stamp
             publisher.publish(self.paths.path(trajectory, now.frame_id))
+
+
+def insight_to_msg(inside: Insight) -> DiagnosticArray:
+    """Write one status a track: names and numbers, for ``ros2 topic echo`` and rqt."""
+    message = DiagnosticArray(header=header(inside.stamp, ""))
+    models = [f"probability of {name}" for name in inside.models]
+    experts = [f"weight of {name}" for name in inside.experts]
+    for row, track_id in enumerate(inside.track_id.tolist()):
+        values = {
+            **dict(zip(models, inside.probability[row], strict=True)),
+            **dict(zip(experts, inside.weight[row], strict=True)),
+            "log_r": inside.log_r[row],
+            "log_q": inside.log_q[row],
+            "tau_s": inside.tau[row],
+        }
+        pairs = [KeyValue(key=key, value=f"{value:.6g}") for key, value in values.items()]
+        message.status.append(DiagnosticStatus(name=f"track {track_id}", values=pairs))
+    return message
 
 
 def main() -> int:

@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
 
-from liquid_mono3d_ros.liquid.bank import Belief, collapse, mix, propagate
+from liquid_mono3d_ros.liquid.bank import collapse, mix, propagate
+from liquid_mono3d_ros.liquid.belief import Belief
 from liquid_mono3d_ros.liquid.design import FilterSettings, design_filter
 from liquid_mono3d_ros.liquid.forecast import forecast
 
 
-@pytest.mark.parametrize(("kind", "m"), [("imm", 3), ("cv", 1)])
+@pytest.mark.parametrize(("kind", "m"), [("imm", 5), ("cv", 1)])
 def test_forecast_is_the_position_of_the_full_prediction(kind, m):
-    bank = design_filter(FilterSettings(filter=kind)).bank
+    bank = design_filter(FilterSettings(filter=kind, gravity=(0.5, 1.0, -9.0))).bank
     rng = np.random.default_rng(0)
     A = rng.normal(size=(4, m, 9, 9))
     mu = rng.dirichlet(np.ones(m), size=4)

@@ -3,6 +3,7 @@ import pytest
 
 from liquid_mono3d_ros.liquid.measurement import (
     SMALLEST_SIGMA,
+    Measurement,
     chi2_gate,
     measure_across_ray,
     measure_position,
@@ -78,11 +79,25 @@ def test_no_points(make_points):
     assert not refused
 
 
-def test_noise_is_white_plus_known_systematic(make_points):
+def test_white_and_slow_errors_are_kept_apart(make_points):
     systematic = np.stack([np.eye(3) * 4.0, np.full((3, 3), np.nan)])
     points = make_points(0, np.zeros((2, 3)), sigma=1.0, systematic_covariance=systematic)
-    R = measure_position(points, np.array([0, 1])).R
-    np.testing.assert_allclose(R, np.eye(3) * np.array([5.0, 1.0])[:, None, None])
+    measurement = measure_position(points, np.array([0, 1]))
+    np.testing.assert_allclose(measurement.R, np.tile(np.eye(3), (2, 1, 1)))
+    np.testing.assert_allclose(measurement.B, np.eye(3) * np.array([4.0, 0.0])[:, None, None])
+    np.testing.assert_allclose(measurement.root[0], 2 * np.eye(3))
+    assert measure_position(points, np.array([1])).B.size == 0
+
+
+def test_convention_the_root_of_a_slow_error_is_symmetric_and_turns_with_the_world():
+    rng = np.random.default_rng(0)
+    A, turn = rng.normal(size=(3, 2)), np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    B = A @ A.T  # singular
+    both = np.stack([B, turn @ B @ turn.T])
+    root = Measurement(np.zeros((2, 3)), both, both, both).root
+    np.testing.assert_allclose(root, root.swapaxes(1, 2), atol=1e-7)
+    np.testing.assert_allclose(root @ root, both, atol=1e-12)
+    np.testing.assert_allclose(root[1], turn @ root[0] @ turn.T, atol=1e-7)
 
 
 def test_zero_noise_stays_invertible(make_points):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from liquid_mono3d_ros.liquid.motion import MotionBank, stay_or_switch, transition
+from liquid_mono3d_ros.liquid.motion import MotionBank, fall, stay_or_switch, transition
 
 
 @pytest.fixture
@@ -62,3 +62,21 @@ def test_switching_forgets_at_its_rate(bank):
     np.testing.assert_allclose(stay_or_switch(bank, 0.0), np.eye(2))
     np.testing.assert_allclose(stay_or_switch(bank, 100.0), [[0.7, 0.3], [0.7, 0.3]])
     assert stay_or_switch(bank, 0.5)[0, 1] == pytest.approx(0.3 * (1 - np.exp(-1.0)))
+
+
+def test_a_fall_is_that_of_a_dropped_stone(bank):
+    g = np.array([0.0, 0.0, -9.81])
+    np.testing.assert_allclose(fall(bank, 2.0, g), [0, 0, -19.62, 0, 0, -19.62, 0, 0, 0])
+    np.testing.assert_array_equal(fall(bank, 2.0), np.zeros(9))
+    each = fall(bank, np.array([1.0, 2.0]), np.stack([g, 2 * g]))
+    np.testing.assert_allclose(each[:, 5], [-9.81, -39.24])
+
+
+def test_objects_do_not_switch_between_experts():
+    noise, share = np.ones(3), np.array([0.7, 0.3, 1.0])
+    two = MotionBank(noise > 2, noise, share, 2.0, 4.0, 1e-3, expert=np.array([0, 0, 1]))
+    assert two.spans == (slice(0, 2), slice(2, 3))
+    odds = stay_or_switch(two, 0.4)
+    np.testing.assert_allclose(odds.sum(axis=1), 1.0)
+    np.testing.assert_array_equal(odds[2], [0, 0, 1])
+    np.testing.assert_array_equal(odds[:2, 2], 0)

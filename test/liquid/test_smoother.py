@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from liquid_mono3d_ros.liquid.bank import Belief, collapse, mix, propagate
+from liquid_mono3d_ros.liquid.bank import collapse, mix, propagate
+from liquid_mono3d_ros.liquid.belief import Belief
 from liquid_mono3d_ros.liquid.design import FilterSettings, design_filter
 from liquid_mono3d_ros.liquid.motion import stay_or_switch, transition
 from liquid_mono3d_ros.liquid.smoother import link_states
@@ -15,8 +16,8 @@ def test_link_is_the_covariance_of_consecutive_mixtures():
     """Against the sum over all pairs of models, before and after."""
     bank = design_filter(FilterSettings()).bank
     rng, dt = np.random.default_rng(0), 0.2
-    A = rng.normal(size=(1, 3, 9, 9))
-    P, x, mu = A @ A.swapaxes(-1, -2), rng.normal(size=(1, 3, 9)), np.array([[0.5, 0.3, 0.2]])
+    A = rng.normal(size=(1, 5, 9, 9))
+    P, x, mu = A @ A.swapaxes(-1, -2), rng.normal(size=(1, 5, 9)), rng.dirichlet(np.ones(5), 1)
     mixed = mix(bank, Belief(x, P, np.log(mu)), dt)
     predicted, cross = propagate(bank, mixed, dt)
     link = link_states(mixed, predicted, cross, *collapse(predicted))
@@ -25,8 +26,8 @@ def test_link_is_the_covariance_of_consecutive_mixtures():
     before, after = mu[0] @ x[0], link.x[0]
     C = sum(
         weight[i, j] * (P[0, i] @ F[j].T + np.outer(x[0, i] - before, F[j] @ x[0, i] - after))
-        for i in range(3)
-        for j in range(3)
+        for i in range(5)
+        for j in range(5)
     )
     np.testing.assert_allclose(link.gain[0] @ link.P[0], C, atol=1e-9)
 
@@ -119,3 +120,31 @@ def test_a_restart_cuts_off_the_past(make_points):
     lagged = {lot.stamp // STEP: lot.trajectories[0].xyz[0] for u in updates for lot in u.lagged}
     assert max(abs(lagged[k]) for k in range(10)) < 0.1
     assert abs(lagged[12] - 50) < 0.1
+
+
+def test_hindsight_helps_where_measurements_have_a_slow_error_too(make_points):
+    """Noise averages out, the slow error does not, and the covariance knows of both."""
+    rng, n, T, lag = np.random.default_rng(5), 60, 60, 8
+    truth = np.stack([turning_path(rng, T) for _ in range(n)], axis=1)  # (T, N, 3)
+    fade, sigma, slow = np.exp(-1 / 30 / 5.0), 0.03, 0.05
+    b = rng.normal(size=(T, n, 3)) * slow
+    for k in range(1, T):
+        b[k] = fade * b[k - 1] + np.sqrt(1 - fade**2) * b[k]
+    z = truth + b + rng.normal(size=truth.shape) * sigma
+    B = np.tile(np.eye(3) * slow**2, (n, 1, 1))
+    track_filter = TrackFilter(FilterSettings(lag=lag, horizon=0.0, gravity=(0, 0, 0)))
+    causal, lagged, nees = [], [], []
+    for k in range(T):
+        points = make_points(k * 33_333_333, z[k], sigma=sigma, systematic_covariance=B)
+        update = track_filter.update(points)
+        causal.append([t.xyz for t in update.now.trajectories])
+        for lot in update.lagged:
+            lagged.append([t.xyz for t in lot.trajectories])
+            e = np.array(lagged[-1]) - truth[len(lagged) - 1]
+            P = np.array([t.covariance[:3, :3] for t in lot.trajectories])
+            nees.append((e * np.linalg.solve(P, e[..., None])[..., 0]).sum(axis=-1).mean() / 3)
+    own, seen = np.array(lagged)[15:], slice(15, len(lagged))
+    apparent = truth[seen] + b[seen]
+    error = [np.sqrt(np.mean((a - apparent) ** 2)) for a in (np.array(causal)[seen], own)]
+    assert error[1] < 0.85 * error[0]
+    assert 0.5 < np.mean(nees[15:]) < 1.5

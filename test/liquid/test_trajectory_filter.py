@@ -158,7 +158,7 @@ def test_uncertainty_grows_through_a_gap(make_points, kind):
 
 
 def test_a_path_is_predicted_with_covariance(make_points):
-    settings = FilterSettings(horizon=0.5, prediction_step=0.1)
+    settings = FilterSettings(horizon=0.5, prediction_step=0.1, gravity=(0, 0, 0))
     track_filter = TrackFilter(settings)
     truth = straight(np.random.default_rng(6), 40)
     now = feed(track_filter, make_points, truth)[-1].now
@@ -292,7 +292,7 @@ def test_a_stamp_seen_before_updates_without_prediction(make_points):
 
 
 def test_late_points_are_dropped_and_counted(make_points):
-    track_filter = TrackFilter(FilterSettings(late_window=0.5))
+    track_filter = TrackFilter(FilterSettings(late_window=0.5, gravity=(0, 0, 0)))
     feed(track_filter, make_points, np.zeros((5, 2, 3)))
     update = track_filter.update(make_points(START, np.ones((2, 3))))
     assert track_filter.dropped == {"late": 2}
@@ -468,7 +468,9 @@ def test_rotating_the_world_rotates_the_answer(make_points):
     path = manoeuvre(1, rng, T) + rng.normal(size=(T, 1, 3)) * 0.03
     path[40] += 1.0
     R = np.array([[4, 1, 0], [1, 2, 0.5], [0, 0.5, 9]])[None] * 1e-4
-    plain, turned = TrackFilter(FilterSettings()), TrackFilter(FilterSettings())
+    g = np.array([0.0, 0.0, -9.81])
+    plain = TrackFilter(FilterSettings(gravity=tuple(g.tolist())))
+    turned = TrackFilter(FilterSettings(gravity=tuple((A @ g).tolist())))
     for k in range(T):
         stamp = START + k * STEP
         if k % 7 == 6:

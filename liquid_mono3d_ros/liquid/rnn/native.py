@@ -1,25 +1,23 @@
-"""C source → a library for the scans and the running step, loaded without torch.
+"""C sources → libraries for the scans, the running step and the filter bank, without torch.
 
-``python -m liquid_mono3d_ros.liquid.rnn.native`` builds it into the user's cache, and ``--into``
-a folder of choice. Nothing is compiled on import; without the library the same numbers come
-from numpy and torch. ``LIQUID_MONO3D_NATIVE=off`` in the environment leaves it unused. The module
-needs the standard library alone, so that an installation can run it as a file.
+``python -m liquid_mono3d_ros.liquid.rnn.native`` builds them into the user's cache, and ``--into``
+a folder of choice. Nothing is compiled on import; without the libraries the same numbers come
+from numpy and torch. ``LIQUID_MONO3D_NATIVE=off`` in the environment leaves them unused. The
+module needs the standard library alone, so that an installation can run it as a file.
 """
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import functools
 import hashlib
 import os
 import platform
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("native") / "scan.c"
+FOLDER = Path(__file__).with_name("native")
+NAMES = ("scan", "bank")
+"""Of the sources in the folder, and of the libraries."""
 FLAGS = (
     "-O3", "-std=gnu11", "-shared", "-fPIC", "-fvisibility=hidden",
     "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi",
@@ -27,7 +25,7 @@ FLAGS = (
 """No fast-math: NaN and infinity keep their meaning. No -march: the code asks the processor."""
 
 _N, _P, _I, _F = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int, ctypes.c_float
-SIGNATURES = {
+_SCAN = {
     "fixed_forward": (_N, _N, _N, *[_P] * 6, _I, _P, _P),
     "fixed_backward": (_N, _N, _N, *[_P] * 6, _I, *[_P] * 6),
     "adaptive_forward": (_N, _N, _N, *[_P] * 5, _I, _F, _F, _P, _P),
@@ -38,7 +36,18 @@ SIGNATURES = {
     "use_plain": (_I,),
     "is_fast": (),
 }
-"""Function → types of its arguments, as in ``scan.c``."""
+_BANK = {
+    "bank_advance": (_P, _N, ctypes.c_double, *[_P] * 7),
+    "bank_compare": (_P, _N, *[_P] * 4),
+    "bank_correct": (_P, _N, *[_P] * 7),
+    "bank_collapse": (_P, _N, *[_P] * 5),
+    "use_plain": (_I,),
+    "is_fast": (),
+}
+SIGNATURES = {"scan": _SCAN, "bank": _BANK}
+"""Library → function → types of its arguments, as in its source."""
+QUICK = ("running_step", "bank_advance", "bank_compare", "bank_correct", "bank_collapse")
+"""Functions that keep the interpreter's lock: giving it up costs more than a step of 1 µs."""
 
 
 class Step(ctypes.Structure):
@@ -59,19 +68,23 @@ def cache() -> Path:
     return Path(root, "liquid_mono3d")
 
 
-def file_name() -> str:
+def file_name(name: str = "scan") -> str:
     """Return the library's name; it changes with the source, the flags and the machine."""
-    text = SOURCE.read_bytes() + " ".join((*FLAGS, platform.machine())).encode()
-    return f"scan-{hashlib.sha256(text).hexdigest()[:16]}.so"
+    text = _source(name).read_bytes() + " ".join((*FLAGS, platform.machine())).encode()
+    return f"{name}-{hashlib.sha256(text).hexdigest()[:16]}.so"
 
 
-def build(folder: Path | None = None) -> Path:
-    """Compile the library into ``folder``, by default the user's cache.
+def build(folder: Path | None = None, name: str = "scan") -> Path:
+    """Compile a library into ``folder``, by default the user's cache.
 
     Raises:
         FileNotFoundError: If there is no C compiler.
         RuntimeError: If the compiler fails; the text is the compiler's.
     """
+    import shutil  # here, for running needs none of these
+    import subprocess
+    import tempfile
+
     names = (os.environ.get("CC", ""), "cc", "gcc", "clang")
     compiler = next((found for name in names if name and (found := shutil.which(name))), None)
     if compiler is None:
@@ -79,54 +92,60 @@ def build(folder: Path | None = None) -> Path:
             "CC must be a C compiler; got none on the path. Install gcc or clang; everything runs "
             "without, more slowly."
         )
-    target = (folder or cache()) / file_name()
+    source, target = _source(name), (folder or cache()) / file_name(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as workshop:
         half = Path(workshop, target.name)
         done = subprocess.run(
-            [compiler, *FLAGS, "-o", str(half), str(SOURCE)],
+            [compiler, *FLAGS, "-o", str(half), str(source), "-lm"],
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"{compiler} could not build {SOURCE}: {done.stderr.strip()}")
+            raise RuntimeError(f"{compiler} could not build {source}: {done.stderr.strip()}")
         half.replace(target)
     library.cache_clear()
     return target
 
 
 @functools.cache
-def library() -> ctypes.CDLL | None:
-    """Return the library, or None where it was not built or is switched off."""
+def library(name: str = "scan") -> ctypes.CDLL | None:
+    """Return a library, or None where it was not built or is switched off."""
     if os.environ.get("LIQUID_MONO3D_NATIVE", "").lower() in ("off", "0"):
         return None
-    for folder in (SOURCE.parent, cache()):
-        if (path := folder / file_name()).is_file():
-            return load(path)
+    for folder in (FOLDER, cache()):
+        if (path := folder / file_name(name)).is_file():
+            return load(path, name)
     return None
 
 
-def load(path: Path) -> ctypes.CDLL:
-    """Load a library built by ``build`` and declare its functions.
-
-    The running step keeps the interpreter's lock: giving it up costs more than a step of 1 µs. The
-    others give it up.
-    """
-    loaded = ctypes.CDLL(str(path))
-    loaded.running_step = ctypes.PyDLL(str(path)).running_step  # type: ignore[attr-defined]
-    for name, kinds in SIGNATURES.items():
-        function = getattr(loaded, name)
+def load(path: Path, name: str = "scan") -> ctypes.CDLL:
+    """Load a library built by ``build`` and declare its functions."""
+    loaded, quick = ctypes.CDLL(str(path)), ctypes.PyDLL(str(path))
+    for each, kinds in SIGNATURES[name].items():
+        if each in QUICK:
+            setattr(loaded, each, getattr(quick, each))
+        function = getattr(loaded, each)
         function.argtypes = kinds
-        function.restype = None if name == "use_plain" else ctypes.c_int
+        silent = each == "use_plain" or each.startswith("bank_")
+        function.restype = None if silent else ctypes.c_int
     return loaded
 
 
+def _source(name: str) -> Path:
+    return FOLDER / f"{name}.c"
+
+
 def main() -> int:
-    """Build the library and say where it is."""
+    """Build the libraries and say where they are."""
+    import argparse
+
     parser = argparse.ArgumentParser(prog="python -m liquid_mono3d_ros.liquid.rnn.native")
     parser.add_argument("--into", type=Path, metavar="FOLDER", help="instead of the user's cache")
-    print(build(parser.parse_args().into))
+    folder = parser.parse_args().into
+    for name in NAMES:
+        print(build(folder, name))
     return 0
 
 

@@ -127,6 +127,15 @@ class RunningStep:
         native.run(native.address, native.batch)
         return native.next.copy()
 
+    def time_constants(self, x: Array, h: Array) -> Array:
+        """Return the time constants of the units for an input, s, (B, H)."""
+        if self.design.cell == "fixed":
+            return np.broadcast_to(1 / self.weights["alpha"], h.shape)
+        gates = np.concatenate([x, h], axis=1) @ self._turned + self.weights["b"]
+        open_part = 1 / (1 + np.exp(-np.clip(gates[:, self.units :], -80, 80)))
+        tau: Array = self.design.tau_min + (self.design.tau_max - self.design.tau_min) * open_part
+        return tau
+
     def _by_numpy(self, x: Array, h: Array, dt: Array | float) -> Array:
         if len(self._joined) != len(h):
             self._joined = np.empty((len(h), self.input_size + self.units), dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Simulated flights → trained weights: recipes, losses, loops. Needs torch."""
