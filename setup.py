@@ -37,6 +37,7 @@ setup(
     packages=find_packages(include=("liquid_mono3d_ros", "liquid_mono3d_ros.*")),
     package_data={
         "liquid_mono3d_ros": ["weights/*"],
+        "liquid_mono3d_ros.bench": ["*.json"],
         "liquid_mono3d_ros.liquid.rnn": ["native/*.c"],
     },
     data_files=list(shared("config")),

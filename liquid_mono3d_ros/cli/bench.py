@@ -20,6 +20,8 @@ BENCHES = {
     "clip": "consistency on the real clip",
     "cells": "liquid cells beside ncps, GRU and ODE solvers: step and training (needs torch)",
     "learning": "liquid cells beside GRU, GRU-D, LSTM on irregular samples (needs torch)",
+    "filter": "filters of 3D tracks beside tuned classical ones, on simulated flights",
+    "drone_filter": "the filters alone on recorded flights with redrawn noise (--data)",
     "drone": "error against RTK on recorded flights (--data)",
     "pipeline": "latency and losses of the road, image to pose",
 }
@@ -30,6 +32,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "sync": {"seeds": 2, "duration": 5.0},
     "cells": {"runs": 5, "quick": True},
     "learning": {"seeds": 1, "steps": 60, "missing": (0.5,)},
+    "filter": {"quick": True},
+    "drone_filter": {"seeds": 1},
     "pipeline": {"runs": 1, "rounds": 4},
 }
 
@@ -40,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     measure = importlib.import_module(f"liquid_mono3d_ros.bench.{given.name}").measure
     known = inspect.signature(measure).parameters
     options = dict(QUICK.get(given.name, {}) if given.quick else {})
-    for option in ("runs", "data", "cameras", "figure", "peers_python", "device"):
+    for option in ("runs", "data", "cameras", "figure", "peers_python", "device", "search"):
         value = getattr(given, option)
         if value is None:
             continue
@@ -73,12 +77,15 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="sets to score, or pairs for every pair (drone)",
     )
     parser.add_argument(
-        "--figure", metavar="FILE", help="write pictures (tracking, sync, learning)"
+        "--figure", metavar="FILE", help="write pictures (tracking, sync, learning, filter)"
     )
     parser.add_argument(
         "--peers-python", nargs="+", metavar="PYTHON", help="that have the peers (tracking)"
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), help="where to run (cells)")
+    parser.add_argument(
+        "--search", action="store_true", default=None, help="tune the baselines again (filter)"
+    )
     return parser.parse_args(arguments)
 
 

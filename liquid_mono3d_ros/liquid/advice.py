@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -189,6 +190,17 @@ class Adviser:
         self.step, self.notes = step, notes or {}
         self.heads = np.ascontiguousarray(heads.T, dtype=np.float32)
         self.bias = np.asarray(bias, dtype=np.float32)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the bank runs by itself: the advice on its models reaches the output alone."""
+        return self.notes.get("loop") == "open"
+
+    @property
+    def bank(self) -> dict[str, Any]:
+        """Settings of the bank that it was trained over, by name; none when it does not say."""
+        told: dict[str, Any] = json.loads(self.notes.get("filter", "{}"))
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in told.items()}
 
     @property
     def units(self) -> int:

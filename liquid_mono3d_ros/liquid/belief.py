@@ -34,6 +34,9 @@ class Belief(Rows):
         log_r: Logarithm of what it scaled the last measurement's noise by, (N,).
         log_scale: Logarithm of what it scales the output's covariance by, (N, 2).
         shift: How far it moves the output of its expert, (N, 6) m and m/s; zero once time goes on.
+        tilt: What it adds to the logarithms of its models' probabilities in the output alone,
+            (N, 5); it stays till the next measurement.
+        lead: ``shift`` as it was last advised, (N, 6).
         tau: Mean time constant of its cell when it last ran, (N,) s; NaN while nobody asks.
         since: Time since it last ran, (N,) s.
     """
@@ -50,6 +53,8 @@ class Belief(Rows):
     log_r: Array = field(default_factory=_unsaid)
     log_scale: Array = field(default_factory=_unsaid)
     shift: Array = field(default_factory=_unsaid)
+    tilt: Array = field(default_factory=_unsaid)
+    lead: Array = field(default_factory=_unsaid)
     tau: Array = field(default_factory=_unsaid)
     since: Array = field(default_factory=_unsaid)
 
@@ -67,6 +72,8 @@ class Belief(Rows):
             "log_r": np.zeros(n),
             "log_scale": np.zeros((n, 2)),
             "shift": np.zeros((n, 6)),
+            "tilt": np.zeros((n, 5)),
+            "lead": np.zeros((n, 6)),
             "tau": np.full(n, np.nan),
             "since": np.zeros(n),
         }

@@ -197,10 +197,13 @@ def design_filter(
     Args:
         settings: Of the filter.
         experts: Names out of cv, imm, liquid, abrupt; by default those of the filter.
-        adviser: Leads the liquid expert, which is as the imm without it.
+        adviser: Leads the liquid expert, which is as the imm without it. The numbers of the bank
+            that it was trained over stand for those of the settings.
         use_native: Whether to take the library where it is built.
     """
     experts = experts or EXPERTS[settings.filter]
+    if adviser is not None:
+        settings = replace(settings, **adviser.bank)
     models = [_models(settings, name) for name in experts]
     accelerates, falls, gated, noise, share = (
         np.concatenate([part[k] for part in models]) for k in range(5)

@@ -14,6 +14,7 @@ import numpy as np
 from liquid_mono3d_ros.checks import Array, complain
 from liquid_mono3d_ros.liquid.advice import Advice, Evidence, Memory, invariants, move_output
 from liquid_mono3d_ros.liquid.bank import (
+    LOG_TWO_PI,
     collapse,
     collapse_bias,
     collapse_expert,
@@ -26,6 +27,7 @@ from liquid_mono3d_ros.liquid.bank import (
 )
 from liquid_mono3d_ros.liquid.belief import Belief, widen
 from liquid_mono3d_ros.liquid.design import Design
+from liquid_mono3d_ros.liquid.experts import weigh
 from liquid_mono3d_ros.liquid.measurement import Measurement
 from liquid_mono3d_ros.liquid.motion import STATE
 from liquid_mono3d_ros.liquid.native_bank import Comparison
@@ -55,7 +57,7 @@ def enter_measurement(
     if alone and not _by_kernel(design, measurement):
         d2 = surprise(*whole, measurement, collapse_bias(predicted)) / gate
         return correct(bank, predicted, measurement, np.maximum(d2, 1.0)), d2
-    found = _compare(design, predicted, measurement)
+    found = judge(design, predicted, measurement)
     if len(design.experts) > 1:
         predicted = replace(predicted, log_w=found.log_w)
     distrust = np.maximum(found.surprise / gate, 1.0)
@@ -64,6 +66,14 @@ def enter_measurement(
     else:
         corrected = _correct_as_advised(design, predicted, measurement, found, distrust)
     return corrected, found.together / gate
+
+
+def judge(design: Design, predicted: Belief, measurement: Measurement) -> Comparison:
+    """Compare measurements with what every model and every expert foretold."""
+    found = _compare(design, predicted, measurement)
+    if _is_open(design) and measurement.is_position:
+        found = _as_led(design, predicted, measurement, found)
+    return found
 
 
 def output(design: Design, belief: Belief) -> tuple[Array, Array, Array]:
@@ -93,10 +103,26 @@ def collapse_all(design: Design, belief: Belief) -> tuple[Array, Array]:
 def _collapse_each(design: Design, belief: Belief) -> tuple[Array, Array]:
     """Return means (N, E, 9) and covariances (N, E, 9, 9) of the experts."""
     if design.kernel is not None:
-        return design.kernel.collapse(belief)[:2]
-    own = [collapse_expert(design.bank, belief, e) for e in range(len(design.experts))]
-    means, covariances = (np.stack(part, axis=1) for part in zip(*own, strict=True))
+        means, covariances = design.kernel.collapse(belief)[:2]
+    else:
+        own = [collapse_expert(design.bank, belief, e) for e in range(len(design.experts))]
+        means, covariances = (np.stack(part, axis=1) for part in zip(*own, strict=True))
+    if _is_open(design):
+        means[:, design.led], covariances[:, design.led] = _collapse_tilted(design, belief)
     return means, covariances
+
+
+def _collapse_tilted(design: Design, belief: Belief) -> tuple[Array, Array]:
+    """Return mean (N, 9) and covariance (N, 9, 9) of the led expert, its models weighed anew."""
+    own = design.bank.spans[design.led]
+    return moments(np.exp(_tilted(design, belief)), belief.x[:, own], belief.P[:, own])
+
+
+def _tilted(design: Design, belief: Belief) -> Array:
+    """Return the logarithms of the probabilities of the led expert's models, weighed anew."""
+    log_mu = belief.log_mu[:, design.bank.spans[design.led]] + belief.tilt
+    tilted: Array = log_mu - np.logaddexp.reduce(log_mu, axis=1)[:, None]
+    return tilted
 
 
 def led_by(design: Design, value: Array) -> Array | None:
@@ -132,6 +158,25 @@ def _compare(design: Design, predicted: Belief, measurement: Measurement) -> Com
     alike = _squared_length(mean, covariance)
     together = _squared_length(*_mixture(predicted.log_w, mean, covariance))
     return Comparison(innovation, mean, covariance, alike, losses, together, weighed.log_w)
+
+
+def _as_led(
+    design: Design, predicted: Belief, measurement: Measurement, found: Comparison
+) -> Comparison:
+    """Judge the led expert by what its output foretold, not by the bank that runs by itself."""
+    own = design.bank.spans[design.led]
+    lead = predicted.lead[:, :3] + predicted.since[:, None] * predicted.lead[:, 3:]
+    stretch = np.exp(predicted.log_scale[:, 0])[:, None, None, None]
+    less, more = np.minimum(stretch, 1.0), np.maximum(stretch, 1.0) - 1.0
+    S = less * found.innovation.S[:, own] + (1 - less) * measurement.R[:, None]
+    S += more * predicted.P[:, own, :3, :3]  # either way it stays positive
+    y = found.innovation.y[:, own] - lead[:, None]
+    log_det = np.linalg.slogdet(S)[1] + y.shape[-1] * LOG_TWO_PI
+    joint = _tilted(design, predicted) - (_squared_length(y, S) + log_det) / 2
+    losses = found.loss.copy()
+    losses[:, design.led] = -np.logaddexp.reduce(joint, axis=1)
+    log_w, _ = weigh(predicted.log_w, losses)
+    return replace(found, loss=losses, log_w=log_w)
 
 
 def _correct(
@@ -195,21 +240,32 @@ def _correct_as_advised(
     advice, after = _ask(design, evidence, memory)
     distrust = distrust.copy()
     distrust[:, led] **= 1 - advice.openness
-    corrected = _correct(design, predicted, measurement, found, distrust, advice)
-    x, P = collapse_expert(bank, corrected, led)
+    if _is_open(design):
+        corrected = _correct(design, predicted, measurement, found, distrust)
+        corrected = replace(corrected, tilt=advice.delta)
+        x, P = _collapse_tilted(design, corrected)
+    else:
+        corrected = _correct(design, predicted, measurement, found, distrust, advice)
+        x, P = collapse_expert(bank, corrected, led)
     offsets = corrected.x[:, bank.spans[led]] - x[:, None]
     moved, _ = move_output(advice, evidence, memory, offsets, x, P)
+    shift = (moved - x)[:, :6]
     return replace(
         corrected,
+        lead=shift,
         hidden=after.hidden,
         memory=np.concatenate((after.last, after.usual), axis=1),
         log_q=advice.log_q,
         log_r=advice.log_r,
         log_scale=advice.log_scale,
-        shift=(moved - x)[:, :6],
+        shift=shift,
         tau=_mean_tau(design, evidence, memory),
         since=np.zeros(len(x)),
     )
+
+
+def _is_open(design: Design) -> bool:
+    return design.adviser is not None and design.adviser.is_open
 
 
 def _ask(design: Design, evidence: Evidence, memory: Memory) -> tuple[Advice, Memory]:

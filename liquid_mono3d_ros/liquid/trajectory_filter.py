@@ -95,7 +95,7 @@ class TrackFilter:
         self.fallback_reason = ""
         experts = experts or EXPERTS[settings.filter]
         if "liquid" in experts and adviser is None:
-            adviser, self.fallback_reason = _load(settings.weights)
+            adviser, self.fallback_reason = _load(settings)
             experts = experts if adviser else EXPERTS["imm"]
         self._design = design_filter(settings, experts, adviser)
         kinds = {"liquid": FilterKind.LIQUID, "imm": FilterKind.IMM}
@@ -318,9 +318,11 @@ class TrackFilter:
             self._steps = tuple(without(step, kept) for step in self._steps)
 
 
-def _load(weights: str) -> tuple[Adviser | None, str]:
+def _load(settings: FilterSettings) -> tuple[Adviser | None, str]:
     """Return the network of a file, or of the package for an empty path; or why there is none."""
     try:
-        return Adviser.load(weights or WEIGHTS), ""
-    except (OSError, ValueError) as error:
+        adviser = Adviser.load(settings.weights or WEIGHTS)
+        design_filter(settings, EXPERTS["liquid"], adviser)  # its bank may be none
+    except (OSError, ValueError, TypeError) as error:
         return None, f"The imm filter runs instead of the liquid one: {error}"
+    return adviser, ""

@@ -50,9 +50,10 @@ def follow(
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     out = out if world == 1 else out / f"rank{rank}"
     out.mkdir(parents=True, exist_ok=True)
+    settings = content.get("filter", {})
     flights, validation = draw(content["flights"])
     print(f"{len(flights.t)} flights to learn from, {len(validation.t)} to choose by")
-    bank = torch_bank(device, FilterSettings.from_flat(content.get("filter", {})))
+    bank = torch_bank(device, FilterSettings.from_flat(settings))
     kind = OpenTraining if content["loop"] == "open" else Training
     training = kind(recipe, bank, flights, device)
     if resume:
@@ -72,6 +73,7 @@ def follow(
             "recipe_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "flights_sha256": flights.digest(),
             "loop": content["loop"],
+            "filter": settings,
             "arm": arm.name,
             "seed": recipe.seed,
             "steps": training.done,
@@ -125,8 +127,9 @@ def write_models(
         notes = {
             "version": VERSION,
             "loop": note["loop"],
-            "card": json.dumps(card),
+            "filter": json.dumps(note["filter"]),
             "kind": arm.kind,
+            "card": json.dumps(card),
         }
         if isinstance(group, LiquidAdviser):
             bounds = {"tau_min": group.tau_min, "tau_max": group.tau_max}
