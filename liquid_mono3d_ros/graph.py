@@ -99,6 +99,12 @@ TOPICS = {
             RELIABLE,
             "smoothed state of every track, `lag` updates ago",
         ),
+        Topic(
+            "trajectories_predicted",
+            "liquid_mono3d/msg/TrajectoryArray",
+            RELIABLE,
+            "every track at the node's own time, `prediction_rate` times a second",
+        ),
         Topic("pose", "geometry_msgs/msg/PoseStamped", RELIABLE, "the primary track"),
         Topic(
             "pose_with_covariance",
@@ -222,6 +228,12 @@ class FilterNodeSettings(StageSettings, FilterSettings):
         choices=("identity", "heading"),
     )
     path_length: int = setting(600, "poses kept in each path", bounds=(1, 100_000))
+    prediction_rate: float = setting(
+        0.0,
+        "trajectories_predicted for a controller with a beat of its own; 0 for never",
+        unit="Hz",
+        bounds=(0.0, 1000.0),
+    )
 
 
 @dataclass(frozen=True)
@@ -332,6 +344,7 @@ NODES = {
             (
                 "trajectories",
                 "trajectories_lagged",
+                "trajectories_predicted",
                 "pose",
                 "pose_with_covariance",
                 "path",

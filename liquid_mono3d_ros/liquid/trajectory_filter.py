@@ -136,6 +136,11 @@ class TrackFilter:
         self._bury()
         return FilterUpdate(now, history, lagged)
 
+    @property
+    def newest(self) -> int | None:
+        """Stamp of the newest points, ns; None before the first."""
+        return self._stamp
+
     def predict(self, stamp: int) -> Trajectories:
         """Say where the tracks are at a stamp not before the newest points; changes nothing.
 

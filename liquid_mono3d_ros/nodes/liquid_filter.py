@@ -47,6 +47,7 @@ class LiquidFilterNode(Stage[FilterNodeSettings]):
         self.pose_with_covariance = self.advertise("pose_with_covariance")
         self.trajectories = self.advertise("trajectories")
         self.lagged = self.advertise("trajectories_lagged")
+        self.predicted = self.advertise("trajectories_predicted")
         self.path = self.advertise("path")
         self.markers = self.advertise("markers")
         self.models = self.advertise("liquid_filter/debug/models")
@@ -55,8 +56,15 @@ class LiquidFilterNode(Stage[FilterNodeSettings]):
         self.slot_paths = [self.advertise("slot_{slot}/path", slot=k) for k in slots]
 
     def connect(self) -> None:
-        """Subscribe to the points."""
+        """Subscribe to the points; begin to predict, if that was asked for."""
         self.subscribe("points3d", self._update)
+        if self.settings.prediction_rate:
+            self.beat = self.create_timer(1.0 / self.settings.prediction_rate, self._predict)
+
+    def disconnect(self) -> None:
+        """End the predictions."""
+        if self.settings.prediction_rate:
+            self.destroy_timer(self.beat)
 
     def restart(self) -> None:
         """Forget every track."""
@@ -89,6 +97,14 @@ class LiquidFilterNode(Stage[FilterNodeSettings]):
             cure = "Such points are left out: check what publishes them."
             self.say(cause, f"points3d at {points.stamp} ns: {REFUSED[cause]}. {cure}")
         self._publish(update)
+
+    def _predict(self) -> None:
+        """Say where the tracks are by now, while they may still be followed."""
+        now, newest = self.get_clock().now().nanoseconds, self.filter.newest
+        if newest is None or not 0 <= now - newest <= nanoseconds(self.settings.coast_time):
+            return
+        with self.lock:
+            self.predicted.publish(trajectories_to_msg(self.filter.predict(now)))
 
     def _publish(self, update: FilterUpdate) -> None:
         now, frame_id = update.now, update.now.frame_id

@@ -3,11 +3,12 @@
 import pytest
 from advisers import adviser
 from diagnostic_msgs.msg import DiagnosticStatus
-from feeds import Feed, points
-from liquid_mono3d.msg import Trajectory
+from feeds import FRAME, Feed, point, points
+from liquid_mono3d.msg import Point3DArray, Trajectory
 from observer import health, hosted
 
 from liquid_mono3d_ros.nodes.liquid_filter import LiquidFilterNode
+from liquid_mono3d_ros.nodes.messages import header, to_stamp
 
 pytestmark = pytest.mark.ros
 MODELS = "liquid_filter/debug/models"
@@ -58,3 +59,25 @@ def test_without_weights_the_imm_runs_and_diagnostics_say_why(tmp_path):
         assert level == DiagnosticStatus.WARN[0]
         assert "The imm filter runs instead of the liquid one" in sentence
         assert "none.safetensors" in sentence
+
+
+def test_predictions_come_at_the_nodes_own_beat_while_tracks_may_be_followed():
+    """Points that cease; the clock goes on by itself."""
+    parameters = {"prediction_rate": 50.0, "coast_time": 0.3, "lag": 0}
+    with hosted(LiquidFilterNode, parameters) as (node, observer):
+        told = observer.listen("trajectories_predicted")
+        observer.meet("trajectories_predicted")
+        start = node.get_clock().now().nanoseconds
+        for k in range(5):
+            array = Point3DArray(header=header(start + k * FRAME, "world"), points=[point()])
+            observer.say("points3d", array)
+        observer.until(lambda: len(told) >= 5)
+        observer.spin(0.5)
+        count, last = len(told), told[-1]
+        observer.spin(0.2)
+        assert len(told) == count, "nothing more once the track would have been deleted"
+    stamps = [to_stamp(message.header.stamp) for message in told]
+    assert stamps == sorted(set(stamps))
+    assert stamps[-1] - (start + 4 * FRAME) <= 300_000_000
+    assert last.trajectories[0].state == Trajectory.COASTING
+    assert not last.trajectories[0].measured

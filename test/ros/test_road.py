@@ -25,7 +25,7 @@ OFFERED = [name for name in TOPICS if any(name in node.publishes for node in NOD
 PARAMETERS = {
     "/**/tracking": {"queue_size": 100, "reliability": "reliable", "colour.sigma_px": 0.2},
     "/**/triangulation": {"calibration_sigma": 0.0002, "clock_sigma": 0.0},
-    "/**/liquid_filter": {"track_slots": 2},
+    "/**/liquid_filter": {"track_slots": 2, "prediction_rate": 20.0},
     "/**/player": {"frame_rate": 20.0, "max_ahead": 2},
 }
 """A slow machine plays slower and loses no image; a made-up ball is seen more sharply than real
