@@ -170,6 +170,13 @@ class Managed(LifecycleNode, Generic[S]):
 
 def run(node_type: type[Managed[Any]]) -> int:
     """Run a node until it is told to stop; return the exit status of its process."""
+    try:
+        return _live(node_type)
+    except KeyboardInterrupt:  # a second one, before it was ignored
+        return 0
+
+
+def _live(node_type: type[Managed[Any]]) -> int:
     rclpy.init()
     node = None
     try:
@@ -192,12 +199,18 @@ def run(node_type: type[Managed[Any]]) -> int:
             raise
         # Otherwise rclpy was shut down in the midst of a call.
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # launch sends Ctrl-C twice
+        _ignore_interrupts()  # launch sends Ctrl-C twice
         if node is not None:
             node.stop()
             node.destroy_node()
         shut_down()
     return 0
+
+
+def _ignore_interrupts() -> None:
+    while signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def shut_down() -> None:
