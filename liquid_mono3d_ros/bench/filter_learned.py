@@ -60,7 +60,7 @@ def run_experts(
     n, frames = flights.t.shape
     x, P = np.empty((n, frames, 9)), np.empty((n, frames, 9, 9))
     log_density = np.full((n, frames), np.nan)
-    regret = [RegretRecord.begin((n,), len(experts))]
+    regret = [RegretRecord.begin((n,), len(experts), float(design.bank.prior.min()))]
     first = flights.seen.argmax(axis=1)
     newborn = _born(design, _measurement(there, np.arange(n), first))
     belief, rejected = newborn, np.zeros(n, dtype=int)
@@ -105,9 +105,11 @@ def _entered(
     record: RegretRecord, rows: Array, losses: Array, mixture: Array, given: Array
 ) -> RegretRecord:
     """Return the record with the measurements of some tracks."""
-    mine = RegretRecord(record.losses[rows], record.mixture[rows], record.bound[rows])
+    mine = RegretRecord(
+        record.losses[rows], record.mixture[rows], record.bound[rows], record.least
+    )
     after = mine.add(losses, mixture, given)
-    parts = {name: getattr(record, name).copy() for name in vars(record)}
+    parts = {name: getattr(record, name).copy() for name in ("losses", "mixture", "bound")}
     for name, part in parts.items():
         part[rows] = getattr(after, name)
     return replace(record, **parts)

@@ -68,7 +68,7 @@ class Report:
 
     def write(self, path: str | Path, command: str = "") -> None:
         """Write the JSON."""
-        text = json.dumps(self.document(command), indent=1)
+        text = json.dumps(_strict(self.document(command)), indent=1, allow_nan=False)
         Path(path).write_text(text + "\n", encoding="utf-8")
 
 
@@ -123,7 +123,18 @@ def machine() -> dict[str, Any]:
     return {"processor": model, "cores": os.cpu_count(), "system": platform.platform()}
 
 
+def _strict(value: Any) -> Any:
+    """Return what strict JSON can hold: what is not finite becomes null."""
+    if isinstance(value, dict):
+        return {key: _strict(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -141,7 +141,7 @@ def invariants(evidence: Evidence, memory: Memory) -> Array:
     return np.concatenate(
         [
             0.3 * np.sign(products) * np.log1p(np.abs(products)),
-            0.3 * np.log1p(d2),
+            0.3 * np.log1p(np.maximum(d2, 0.0)),  # a flat S may round below
             0.2 * evidence.log_mu,
             np.stack(scalars, axis=1),
         ],
@@ -282,7 +282,7 @@ def move_output(
         moved = (share[:, None] @ vectors)[:, 0]
         block = _inverse(P[:, first : first + 3, first : first + 3])[0]
         length2 = ((block @ moved[..., None])[..., 0] * moved).sum(axis=1)
-        x[:, first : first + 3] += moved / np.sqrt(1 + length2 / 9)[:, None]
+        x[:, first : first + 3] += moved / np.sqrt(1 + np.maximum(length2, 0.0) / 9)[:, None]
     stretch = np.ones((len(x), 9))
     stretch[:, :6] = np.exp(advice.log_scale / 2).repeat(3, axis=1)
     return x, P * stretch[:, :, None] * stretch[:, None]

@@ -83,14 +83,13 @@ def birth(
     if root.size:  # position = z − G b − noise
         P[..., :3, :3] += (root @ root)[:, None]
         C[..., :3, :] = -root[:, None]
-    experts = len(bank.spans)
     return Belief(
         x,
         P,
         np.tile(np.log(bank.share), (n, 1)),
         C,
         root,
-        np.full((n, experts), -np.log(experts)),
+        np.tile(np.log(bank.prior), (n, 1)),
         np.zeros((n, units), dtype=np.float32),
     )
 
@@ -118,7 +117,7 @@ def mix(bank: MotionBank, belief: Belief, dt: Array | float) -> Belief:
     C = (weight @ belief.C.reshape(n, m, STATE * k)).reshape(n, m, STATE, k) if k else belief.C
     log_w = belief.log_w
     if log_w.shape[1] > 1:
-        log_w = share(log_w, forgotten(bank.hedge_rate, dt))
+        log_w = share(log_w, forgotten(bank.hedge_rate, dt), bank.prior)
     return replace(belief, x=x, P=P, log_mu=log_mu, C=C, log_w=log_w)
 
 

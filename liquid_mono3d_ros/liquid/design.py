@@ -184,6 +184,9 @@ class FilterSettings(Settings):
 EXPERTS = {"cv": ("cv",), "imm": ("imm",), "liquid": ("imm", "liquid", "abrupt")}
 """Filter → its experts; each is a bank of its own."""
 
+PRIOR = {"cv": 1.0, "imm": 0.05, "liquid": 0.9, "abrupt": 0.05}
+"""Weight of each expert before it has foretold anything: the others are there as a guard."""
+
 
 def design_filter(
     settings: FilterSettings,
@@ -221,6 +224,7 @@ def design_filter(
         np.array(settings.gravity or (0.0, 0.0, 0.0)),
         settings.bias_time,
         settings.hedge_rate,
+        np.array([PRIOR[name] for name in experts]) / sum(PRIOR[name] for name in experts),
     )
     rules = LifeRules(
         settings.confirm_measurements,
@@ -250,7 +254,7 @@ def _models(settings: FilterSettings, expert: str) -> tuple[Sequence[float], ...
     if expert == "cv":
         return [False], [False], [True], [settings.cv_noise], [1.0]
     if expert == "abrupt":
-        return [False], [False], [wide], [settings.abrupt_noise], [1.0]
+        return [False], [False], [True], [settings.abrupt_noise], [1.0]  # or outliers decide
     noise = [
         settings.steady_noise,
         settings.turning_noise,

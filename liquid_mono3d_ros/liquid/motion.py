@@ -54,7 +54,8 @@ class MotionBank:
         expert: Number of the expert each model belongs to, ascending from 0, (M,); empty for one.
         gravity: Acceleration of falling objects, (3,) m/s²; zero while it is not known.
         bias_time: Time constant of the slow error of measurements, s.
-        hedge_rate: How often the experts' weights are drawn towards equal ones, 1/s.
+        hedge_rate: How often the experts' weights are drawn towards ``prior``, 1/s.
+        prior: Weight of each expert at first, (E,), sum 1; empty for equal ones.
     """
 
     accelerates: Array
@@ -69,6 +70,7 @@ class MotionBank:
     gravity: Array = field(default_factory=lambda: np.zeros(3))
     bias_time: float = 5.0
     hedge_rate: float = 0.1
+    prior: Array = field(default_factory=_unsaid)
 
     def __post_init__(self) -> None:
         m = len(self)
@@ -80,6 +82,9 @@ class MotionBank:
         for name, value in unsaid.items():
             if not len(getattr(self, name)):
                 object.__setattr__(self, name, value)
+        if not len(self.prior):
+            experts = int(self.expert[-1]) + 1
+            object.__setattr__(self, "prior", np.full(experts, 1 / experts))
 
     def __len__(self) -> int:
         return len(self.noise)

@@ -25,7 +25,7 @@ class _Bank(ctypes.Structure):
         *[(name, _N) for name in ("models", "experts", "led")],
         ("first", _P),
         *[(name, _P) for name in ("accelerates", "falls", "gated")],
-        *[(name, _P) for name in ("noise", "share", "gravity")],
+        *[(name, _P) for name in ("noise", "share", "gravity", "prior")],
         *[(name, _D) for name in ("held", "switch_rate", "log_floor", "bias_time", "hedge_rate")],
     )
 
@@ -101,7 +101,7 @@ class NativeBank:
         self._keep = {
             "first": np.array(first, dtype=np.int64),
             **{n: getattr(bank, n).astype(np.uint8) for n in ("accelerates", "falls", "gated")},
-            **{n: getattr(bank, n).astype(float) for n in ("noise", "share", "gravity")},
+            **{n: getattr(bank, n).astype(float) for n in ("noise", "share", "gravity", "prior")},
         }
         self._struct = _Bank(
             models=len(bank),

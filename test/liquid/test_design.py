@@ -27,8 +27,9 @@ def test_the_liquid_filter_has_three_experts():
     for name in ("accelerates", "falls", "noise", "share", "gated"):
         values = getattr(bank, name)
         np.testing.assert_array_equal(values[:5], values[5:10])
-    assert bank.gated.tolist() == [True, True, True, False, True] * 2 + [False]
+    assert bank.gated.tolist() == [True, True, True, False, True] * 2 + [True]
     assert bank.noise[10] == FilterSettings().abrupt_noise
+    np.testing.assert_allclose(bank.prior, [0.05, 0.9, 0.05])
 
 
 @pytest.mark.parametrize(

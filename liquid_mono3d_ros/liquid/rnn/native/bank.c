@@ -26,7 +26,7 @@ typedef struct {
     num models, experts, led;
     const num *first;
     const uint8_t *accelerates, *falls, *gated;
-    const double *noise, *share, *gravity;
+    const double *noise, *share, *gravity, *prior;
     double held, switch_rate, log_floor, bias_time, hedge_rate;
 } Bank;
 
@@ -149,9 +149,9 @@ INLINE void share_weights(const Bank *bank, const double *log_w, double dt, doub
         return;
     }
     double given = -expm1(-bank->hedge_rate * dt), kept = 1 - given;
-    double added = (given > SMALLEST ? given : SMALLEST) / experts;
+    double added = given > SMALLEST ? given : SMALLEST;
     kept = kept > SMALLEST ? kept : SMALLEST;
-    for (num e = 0; e < experts; e++) out[e] = log(kept * exp(log_w[e]) + added);
+    for (num e = 0; e < experts; e++) out[e] = log(kept * exp(log_w[e]) + added * bank->prior[e]);
 }
 
 /* What one track's step needs between its parts. */
