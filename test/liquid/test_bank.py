@@ -233,8 +233,9 @@ def test_a_changing_slow_error_never_makes_a_covariance_negative(bank):
 
 @pytest.fixture
 def three():
-    """The bank of the liquid filter: two experts of five models and one of one."""
-    return design_filter(FilterSettings(filter="liquid", gravity=(0, 0, -9.81))).bank
+    """Two experts of five models and one of one."""
+    settings = FilterSettings(gravity=(0, 0, -9.81))
+    return design_filter(settings, ("imm", "liquid", "abrupt")).bank
 
 
 def test_each_expert_is_the_bank_it_would_be_alone(bank, three):

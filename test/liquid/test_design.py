@@ -19,9 +19,10 @@ def test_the_imm_has_five_models_in_order():
     np.testing.assert_allclose(bank.share.sum(), 1.0)
 
 
-def test_the_liquid_filter_has_three_experts():
-    design = design_filter(FilterSettings(filter="liquid", gate_abrupt=False))
-    assert design.experts == ("imm", "liquid", "abrupt")
+def test_experts_are_banks_side_by_side():
+    assert design_filter(FilterSettings(filter="liquid")).experts == ("imm", "liquid")
+    settings, experts = FilterSettings(gate_abrupt=False), ("imm", "liquid", "abrupt")
+    design = design_filter(settings, experts)
     bank = design.bank
     assert [own.stop - own.start for own in bank.spans] == [5, 5, 1]
     for name in ("accelerates", "falls", "noise", "share", "gated"):

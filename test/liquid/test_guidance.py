@@ -68,11 +68,12 @@ def test_untrained_it_is_the_imm(make_points, slow):
 
 
 def test_with_all_experts_untrained_the_two_imms_stay_equal(make_points):
-    whole = TrackFilter(LIQUID, adviser=adviser())
+    experts = ("imm", "liquid", "abrupt")
+    whole = TrackFilter(LIQUID, experts, adviser())
     for _ in feed([whole], make_points, path(np.random.default_rng(0))):
         pass
     inside = whole.look_inside()
-    assert inside.experts == ("imm", "liquid", "abrupt")
+    assert inside.experts == experts
     assert inside.models[:2] == ("imm steady", "imm turning")
     assert inside.models[-1] == "abrupt"
     np.testing.assert_allclose(inside.probability[:, :5], inside.probability[:, 5:10], rtol=1e-9)
@@ -131,7 +132,7 @@ def test_the_regret_against_every_expert_stays_inside_its_bound(make_points):
     z = rng.normal(size=(n, 3))
     R = np.tile(np.eye(3), (n, 1, 1)) * 1e-3
     belief = birth(bank, z, R, 3.0, units=design.units)
-    record = RegretRecord.begin((n,), 3)
+    record = RegretRecord.begin((n,), 2, bank.prior.min())
     for _ in range(300):
         z = z + rng.standard_t(2, size=(n, 3)) * 0.03
         measurement = Measurement(z, np.tile(np.eye(3), (n, 1, 1)), R)
