@@ -132,6 +132,7 @@ def regret(axes: Axes, shown: Shown, flights: Flights) -> bool:
         bound = np.quantile(estimates.regret.bound, (0.0, 0.5), axis=0)
         axes.plot(frames, bound[1], "k--", label="bound, median")
         axes.plot(frames, bound[0], "k:", label="bound, least")
+        axes.set_ylim(-2 * bound.max(), 1.5 * bound.max())  # below, the mixture wins by far
         found = True
     axes.set_xlabel("Frame")
     axes.set_ylabel("Loss over the best expert, nats")
