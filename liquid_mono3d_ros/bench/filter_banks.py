@@ -71,7 +71,7 @@ def run_bank(
     n, frames = flights.t.shape
     how = _How(bank, rules, load_bank(bank))
     first = flights.seen.argmax(axis=1)
-    newborn = _born(how, _measurement(flights, np.arange(n), first))
+    newborn = _born(how, measurement_at(flights, np.arange(n), first))
     tracks = _Tracks(newborn, np.ones(n), np.zeros(n, dtype=int))
     x, P = np.empty((n, frames, 9)), np.empty((n, frames, 9, 9))
     log_density = np.full((n, frames), np.nan)
@@ -95,7 +95,7 @@ def run_bank(
                 kept.gain[:, k], kept.reader[:, k] = link.gain, link.reader
             tracks = replace(tracks, belief=predicted)
             rows = np.flatnonzero(alive & flights.seen[:, k])
-            measurement = _measurement(flights, rows, k)
+            measurement = measurement_at(flights, rows, k)
             tracks, log_density[rows, k], lost = _enter(
                 how, tracks, (mean[rows], covariance[rows]), measurement, rows
             )
@@ -128,7 +128,7 @@ class _Tracks:
     rejected: Array
 
 
-def _measurement(flights: Flights, rows: Array, frame: Array | int) -> Measurement:
+def measurement_at(flights: Flights, rows: Array, frame: Array | int) -> Measurement:
     """Return the measurements of the chosen tracks at a frame, or each at its own."""
     R, B = flights.R[rows, frame], flights.B[rows, frame]
     B = B if flights.B.any() else B[:, :0, :0]

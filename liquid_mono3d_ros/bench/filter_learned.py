@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from liquid_mono3d_ros.bench.filter_banks import measurement_at
 from liquid_mono3d_ros.bench.filter_estimates import Estimates, Learned, Regret
 from liquid_mono3d_ros.checks import Array
 from liquid_mono3d_ros.liquid.advice import Adviser
@@ -24,7 +25,6 @@ from liquid_mono3d_ros.liquid.guidance import (
     output,
 )
 from liquid_mono3d_ros.liquid.measurement import Measurement
-from liquid_mono3d_ros.liquid.motion import I3
 from liquid_mono3d_ros.liquid.trajectory_filter import WEIGHTS
 from liquid_mono3d_ros.synth.flight_table import Flights
 
@@ -62,7 +62,7 @@ def run_experts(
     log_density = np.full((n, frames), np.nan)
     regret = [RegretRecord.begin((n,), len(experts), float(design.bank.prior.min()))]
     first = flights.seen.argmax(axis=1)
-    newborn = _born(design, _measurement(there, np.arange(n), first))
+    newborn = _born(design, measurement_at(there, np.arange(n), first))
     belief, rejected = newborn, np.zeros(n, dtype=int)
     for k in range(frames):
         rows = np.flatnonzero((first < k) & flights.seen[:, k])
@@ -71,7 +71,7 @@ def run_experts(
             belief = _ahead(design, belief, dt)
             belief = belief.put(first >= k, newborn.take(first >= k))
         if len(rows):
-            measurement = _measurement(there, rows, k)
+            measurement = measurement_at(there, rows, k)
             before = belief.take(rows)
             before = widen(before) if measurement.B.size else before
             losses = judge(design, before, measurement).loss
@@ -136,12 +136,6 @@ def _upright(gravity: Array) -> Array:
     x = np.cross(helper, z)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     return np.stack([x, np.cross(z, x), z], axis=1)
-
-
-def _measurement(flights: Flights, rows: Array, frame: Array | int) -> Measurement:
-    R, B = flights.R[rows, frame], flights.B[rows, frame]
-    B = B if flights.B.any() else B[:, :0, :0]
-    return Measurement(flights.z[rows, frame], np.zeros_like(R) + I3, R, B)
 
 
 def _born(design: Design, measurement: Measurement) -> Belief:

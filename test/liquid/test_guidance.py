@@ -231,4 +231,4 @@ def test_no_network_makes_nan_go_out(make_points, instants, loud):
             assert np.isfinite(t.velocity).all()
             scale = np.sqrt(np.diag(t.covariance))
             assert (scale > 0).all()
-            assert np.linalg.eigvalsh(t.covariance / scale / scale[:, None])[0] > -1e-4
+            assert np.linalg.eigvalsh(t.covariance / scale / scale[:, None])[0] > -1e-6
