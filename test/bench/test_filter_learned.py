@@ -1,5 +1,6 @@
 """The filter that runs, beside the training that made it, on the same flights."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from liquid_mono3d_ros.bench.filter_learned import learned_filters, run_experts
 from liquid_mono3d_ros.liquid.advice import Adviser
+from liquid_mono3d_ros.liquid.trajectory_filter import WEIGHTS, TrackFilter
 from liquid_mono3d_ros.synth.flights import Conditions, draw_flights
 
 torch = pytest.importorskip("torch")
@@ -78,9 +80,14 @@ def test_what_the_package_ships_is_found():
     assert {one.weights for one in found} == {"strict", "shipped"}
 
 
-def test_a_bank_that_is_none_is_refused(tmp_path):
-    from liquid_mono3d_ros.liquid.trajectory_filter import TrackFilter
+def test_the_card_tells_of_the_weights_that_are_there():
+    card = (WEIGHTS.parent / "README.md").read_text(encoding="utf-8")
+    for path in WEIGHTS.parent.glob("*.safetensors"):
+        assert f"| `{path.name}` |" in card
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in card
 
+
+def test_a_bank_that_is_none_is_refused(tmp_path):
     _, adviser = network(tmp_path, "open")
     adviser.notes["filter"] = json.dumps({"share": [1.0]})
     adviser.save(tmp_path / "bad.safetensors")

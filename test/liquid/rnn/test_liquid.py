@@ -268,7 +268,8 @@ def test_training_repeats_bit_for_bit(cell):
     again, same = train(cell, 0)
     assert losses == again
     assert torch.equal(weights, same)
-    assert losses[-1] < 0.97 * losses[0]
+    # the slow ones have moved less in fifteen steps
+    assert losses[-1] < (0.97 if cell in ("diagonal", "ltc") else 0.9) * losses[0]
     assert not torch.equal(weights, train(cell, 1)[1])
 
 
