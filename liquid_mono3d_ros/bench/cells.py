@@ -112,28 +112,27 @@ def _table(
 
 def _targets(rows: list[dict[str, Any]]) -> list[Target]:
     """Return the bars; a row that is missing gives no target."""
-    times = {(r["work"], r["units"], r["batch"], r["cell"]): r["cpu_us"] for r in rows}
+    found = {(r["work"], r["units"], r["batch"], r["cell"]): r for r in rows}
     bars = [
-        (("step", 64, 1, "fixed, native"), None, 2.0),
-        (("step", 64, BATCH, "fixed, native"), None, 14.0),
-        (("step", 64, 1, "fixed, native"), "ncps CfC", 20.0),
-        (("step", 64, BATCH, "fixed, native"), "ncps CfC", 10.0),
-        (("step", 64, 1, "fixed, native"), "ncps LTC", 200.0),
-        (("step", 64, BATCH, "fixed, native"), "ncps LTC", 200.0),
-        (("training", 64, BATCH, "fixed"), "ncps CfC", 10.0),
-        (("training", 64, BATCH, "fixed"), "nn.GRU", 4.0),
-        (("training", 256, BATCH, "fixed"), "ncps CfC", 3.5),
-        (("training", 256, BATCH, "fixed"), "nn.GRU", 3.0),
+        ("step", 64, 1, "fixed, native", 2.0),
+        ("step", 64, BATCH, "fixed, native", 14.0),
+        ("step", 64, 1, "ncps CfC", 20.0),
+        ("step", 64, BATCH, "ncps CfC", 10.0),
+        ("step", 64, 1, "ncps LTC", 200.0),
+        ("step", 64, BATCH, "ncps LTC", 200.0),
+        ("training", 64, BATCH, "ncps CfC", 10.0),
+        ("training", 64, BATCH, "nn.GRU", 4.0),
+        ("training", 256, BATCH, "ncps CfC", 3.5),
+        ("training", 256, BATCH, "nn.GRU", 3.0),
     ]
     targets = []
-    for (work, units, batch, cell), peer, bar in bars:
-        ours = times.get((work, units, batch, cell))
-        other = times.get((work, units, batch, peer)) if peer else 1.0
-        if ours is None or other is None:
+    for work, units, batch, cell, bar in bars:
+        row, name = found.get((work, units, batch, cell)), f"{work}_{units}_units_batch_{batch}"
+        if row is None:
             continue
-        name = f"{work}_{units}_units_batch_{batch}"
-        if peer:
-            targets.append(Target(f"{name}_{peer}_ratio", other / ours, bar, at_most=False))
-        else:
-            targets.append(Target(f"{name}_us", ours, bar))
+        if cell == "fixed, native":
+            targets.append(Target(f"{name}_us", row["cpu_us"], bar))
+        else:  # beside the fixed cell of its own race
+            ratio = row["of_fixed_ratio"]
+            targets.append(Target(f"{name}_{cell}_ratio", ratio, bar, at_most=False))
     return targets
