@@ -31,6 +31,7 @@ from liquid_mono3d_ros.train.differentiable_bank import (
     inverse,
     squared_length,
 )
+from liquid_mono3d_ros.train.fusing import fused, product
 
 WINDOW = 16
 """Measurements that the Transformer attends to."""
@@ -59,6 +60,7 @@ class Memory:
     log_r: Tensor
 
 
+@fused
 def invariants(
     seen: Innovations,
     measured: Measured,
@@ -82,7 +84,7 @@ def invariants(
         dim=1,
     )
     rows, columns = torch.triu_indices(VECTORS, VECTORS, device=x.device)
-    products = (vectors @ whole_inverse @ vectors.transpose(1, 2))[:, rows, columns]
+    products = product(product(vectors, whole_inverse), vectors.transpose(1, 2))[:, rows, columns]
     d2 = squared_length(inverse(seen.S)[0], seen.y)
     white = measured.R.diagonal(dim1=1, dim2=2).sum(1)
     slow = (measured.G**2).sum((1, 2))
@@ -105,12 +107,14 @@ def invariants(
     )
 
 
+@fused
 def remember(seen: Innovations, dt: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
     """Return the last innovation, and the leaky mean of all with it."""
     kept = torch.exp(-dt / FORGETTING)[:, None]
     return seen.mean, kept * memory.usual + (1 - kept) * seen.mean
 
 
+@fused
 def read_answers(answers: Tensor) -> Advice:
     """Bound what the heads say, (N, 28)."""
 
@@ -131,6 +135,7 @@ def read_answers(answers: Tensor) -> Advice:
     )
 
 
+@fused
 def move_output(
     advice: Advice,
     seen: Innovations,
@@ -150,7 +155,7 @@ def move_output(
     moves = []
     for first, along, share in ((0, places, advice.move), (3, speeds, advice.turn)):
         vectors = torch.cat([offsets[..., first : first + 3], torch.stack(along, dim=1)], dim=1)
-        moved = (share[:, None] @ vectors)[:, 0]
+        moved = (share[..., None] * vectors).sum(1)
         block = inverse(P[:, first : first + 3, first : first + 3])[0]
         moves.append(moved / torch.sqrt(1 + squared_length(block, moved) / 9)[:, None])
     x = x + torch.cat([*moves, torch.zeros_like(moves[0])], dim=1)

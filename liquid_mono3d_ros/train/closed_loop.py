@@ -89,6 +89,7 @@ class Running:
         memory: Of what the networks hear.
         hidden: Of each group of networks.
         log_scale: Of the output's covariance, (N, 2).
+        tilt: Added to the logarithms of the models' probabilities in the output alone, (N, M).
         since: Time since the last measurement, (N,) s.
     """
 
@@ -96,6 +97,7 @@ class Running:
     memory: Memory
     hidden: tuple[Tensor, ...]
     log_scale: Tensor
+    tilt: Tensor
     since: Tensor
 
     def detach(self) -> Running:
@@ -109,6 +111,7 @@ class Running:
             Memory(**cut(self.memory)),
             tuple(h.detach() for h in self.hidden),
             self.log_scale.detach(),
+            self.tilt.detach(),
             self.since.detach(),
         )
 
@@ -144,18 +147,30 @@ def begin(bank: TorchBank, groups: Sequence[Adviser], frames: Frames) -> Running
     memory = Memory(frames.z.new_zeros(n, 3), frames.z.new_zeros(n, 3), nothing, nothing)
     total = sum(group.models for group in groups)
     hidden = tuple(group.begin(n // total) for group in groups)
-    return Running(
-        bank.birth(frames.at(0).measured), memory, hidden, nothing[:, None].expand(n, 2), nothing
-    )
+    log_scale, tilt = frames.z.new_zeros(n, 2), frames.z.new_zeros(n, bank.size)
+    return Running(bank.birth(frames.at(0).measured), memory, hidden, log_scale, tilt, nothing)
 
 
 def step(
-    bank: TorchBank, groups: Sequence[Adviser], running: Running, frame: Frame
+    bank: TorchBank,
+    groups: Sequence[Adviser],
+    running: Running,
+    frame: Frame,
+    *,
+    tilts: bool = False,
 ) -> tuple[Running, Output]:
     """Go on to the next frame.
 
     The tracks are shared out evenly among all models of all groups, in order. No groups: the bank
     alone.
+
+    Args:
+        bank: Tuned.
+        groups: Of networks.
+        running: As the frame before left it.
+        frame: The next one.
+        tilts: Whether the models are weighed anew in the output alone, as ``open_loop`` does it;
+            otherwise in the bank itself.
     """
     dt, measured, s, gravity = frame.dt, frame.measured, frame.seen, frame.gravity
     memory, since = running.memory, running.since + dt
@@ -166,15 +181,17 @@ def step(
     answers, hidden = _advise(groups, heard, running.hidden, since, s)
     advice = read_answers(answers * s[:, None])
     density = log_density(predicted, seen, measured.R, memory.log_r) * s
+    delta, tilt = advice.delta, running.tilt
+    if tilts:
+        delta, tilt = torch.zeros_like(delta), torch.where(s[:, None], delta, tilt)
     corrected = bank.correct(
-        predicted, seen, measured,
-        log_r=advice.log_r, openness=advice.openness, delta=advice.delta,
-    )  # fmt: skip
+        predicted, seen, measured, log_r=advice.log_r, openness=advice.openness, delta=delta
+    )
     belief = Belief(*_choose(s, corrected, predicted))
     last, usual = remember(seen, since, memory)
     told = Memory(last, usual, advice.log_q, advice.log_r)
     log_scale = torch.where(s[:, None], advice.log_scale, running.log_scale)
-    x, P = collapse(belief)
+    x, P = collapse(replace(belief, log_mu=torch.log_softmax(belief.log_mu + tilt, dim=1)))
     offsets = belief.x - x[:, None]
     x, P = move_output(
         replace(advice, log_scale=log_scale),
@@ -189,16 +206,18 @@ def step(
     )
     since = torch.where(s, torch.zeros_like(since), since)
     return (
-        Running(belief, Memory(*_choose(s, told, memory)), hidden, log_scale, since),
+        Running(belief, Memory(*_choose(s, told, memory)), hidden, log_scale, tilt, since),
         Output(x, P, density),
     )
 
 
-def run(bank: TorchBank, groups: Sequence[Adviser], frames: Frames) -> Iterator[Output]:
+def run(
+    bank: TorchBank, groups: Sequence[Adviser], frames: Frames, *, tilts: bool = False
+) -> Iterator[Output]:
     """Yield the outputs of all frames from the second on."""
     running = begin(bank, groups, frames)
     for k in range(1, len(frames.t)):
-        running, output = step(bank, groups, running, frames.at(k))
+        running, output = step(bank, groups, running, frames.at(k), tilts=tilts)
         yield output
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from liquid_mono3d_ros.liquid.motion import MotionBank
+from liquid_mono3d_ros.train.fusing import fused, product
 
 LOG_TWO_PI = math.log(2 * math.pi)
 
@@ -108,11 +109,12 @@ class TorchBank:
         x = z.new_zeros(n, m, 9)
         x[..., :3] = z[:, None]
         P = self.prior.expand(n, m, 9, 9).clone()
-        P[..., :3, :3] = (measured.R + measured.G @ measured.G)[:, None]
+        P[..., :3, :3] = (measured.R + product(measured.G, measured.G))[:, None]
         C = z.new_zeros(n, m, 9, 3)
         C[..., :3, :] = -measured.G[:, None]
         return Belief(x, P, C, self.share.log().expand(n, m))
 
+    @fused
     def predict(self, belief: Belief, dt: Tensor, gravity: Tensor, log_q: Tensor) -> Belief:
         """Mix the models and move each ``dt`` seconds ahead.
 
@@ -127,33 +129,34 @@ class TorchBank:
         joint = belief.log_mu[:, :, None] + torch.log(stay * self.surplus + self.share)
         log_mu = torch.logsumexp(joint, dim=1)  # (N, to)
         weight = torch.exp(joint - log_mu[:, None]).transpose(1, 2)  # (N, to, from)
-        x = weight @ belief.x
+        x = product(weight, belief.x)
         offset = belief.x[:, None] - x[:, :, None]  # (N, to, from, 9)
-        P = (weight @ belief.P.reshape(n, m, 81)).reshape(n, m, 9, 9)
-        P = P + (offset * weight[..., None]).transpose(-1, -2) @ offset
-        C = (weight @ belief.C.reshape(n, m, 27)).reshape(n, m, 9, 3)
+        P = product(weight, belief.P.reshape(n, m, 81)).reshape(n, m, 9, 9)
+        P = P + product((offset * weight[..., None]).transpose(-1, -2), offset)
+        C = product(weight, belief.C.reshape(n, m, 27)).reshape(n, m, 9, 3)
 
         powers = dt[:, None] ** self.powers  # (N, 6)
         F_Q = (powers @ self.polynomials).reshape(n, m, 2, 9, 9)
         F, Q = F_Q[:, :, 0], F_Q[:, :, 1]
         fall = torch.cat([gravity * dt[:, None] ** 2 / 2, gravity * dt[:, None], 0 * gravity], 1)
-        x = (F @ x[..., None])[..., 0] + self.falls[:, None] * fall[:, None]
-        P = F @ P @ F.transpose(-1, -2) + Q * torch.exp(log_q)[:, None, None, None]
-        C = F @ C * torch.exp(-dt / self.bias_time)[:, None, None, None]
+        x = product(F, x[..., None])[..., 0] + self.falls[:, None] * fall[:, None]
+        P = product(product(F, P), F.transpose(-1, -2)) + Q * torch.exp(log_q)[:, None, None, None]
+        C = product(F, C) * torch.exp(-dt / self.bias_time)[:, None, None, None]
         return Belief(x, symmetric(P), C, log_mu)
 
+    @fused
     def compare(self, belief: Belief, measured: Measured) -> Innovations:
         """Say how measurements differ from what each model, and the mixture, predicted."""
-        shared = belief.C @ measured.G[:, None]
+        shared = product(belief.C, measured.G[:, None])
         PHt = belief.P[..., :3] + shared
         HC = shared[..., :3, :]
-        noise = (measured.R + measured.G @ measured.G)[:, None]
+        noise = (measured.R + product(measured.G, measured.G))[:, None]
         S = belief.P[..., :3, :3] + HC + HC.transpose(-1, -2) + noise
         y = measured.z[:, None] - belief.x[..., :3]
         mu = belief.log_mu.exp()[..., None]
         mean = (mu * y).sum(1)
         offset = y - mean[:, None]
-        spread = (offset * mu).transpose(1, 2) @ offset
+        spread = product((offset * mu).transpose(1, 2), offset)
         whole = (mu[..., None] * S).sum(1) + spread
         return Innovations(y, S, PHt, mean, whole)
 
@@ -162,6 +165,7 @@ class TorchBank:
         d2 = squared_length(inverse(seen.whole)[0], seen.mean)
         return 1 + self.gated * (torch.clamp(d2 / self.gate, min=1.0) - 1)[:, None]
 
+    @fused
     def correct(
         self,
         belief: Belief,
@@ -187,10 +191,10 @@ class TorchBank:
         S_inverse, log_det = inverse(S)
         log_s = torch.log(self.distrust(seen)) * (1 - openness)[:, None]
         S_inverse = S_inverse * torch.exp(-log_s)[..., None, None]
-        K = seen.PHt @ S_inverse  # (N, M, 9, 3)
-        x = belief.x + (K @ seen.y[..., None])[..., 0]
-        P = belief.P - K @ seen.PHt.transpose(-1, -2)
-        C = belief.C - K @ (belief.C[..., :3, :] + measured.G[:, None])
+        K = product(seen.PHt, S_inverse)  # (N, M, 9, 3)
+        x = belief.x + product(K, seen.y[..., None])[..., 0]
+        P = belief.P - product(K, seen.PHt.transpose(-1, -2))
+        C = belief.C - product(K, belief.C[..., :3, :] + measured.G[:, None])
         log_det = log_det + 3 * (log_s + LOG_TWO_PI)
         likelihood = -(squared_length(S_inverse, seen.y) + log_det) / 2
         return Belief(x, symmetric(P), C, self.normal(belief.log_mu + likelihood + delta))
@@ -201,6 +205,7 @@ class TorchBank:
         return torch.log_softmax(torch.clamp(log_mu, min=math.log(self.floor)), dim=-1)
 
 
+@fused
 def log_density(belief: Belief, seen: Innovations, R: Tensor, log_r: Tensor) -> Tensor:
     """Return the mixture's log density of a measurement before it is used, (N,)."""
     S = seen.S + (torch.expm1(log_r)[:, None, None] * R)[:, None]
@@ -209,12 +214,13 @@ def log_density(belief: Belief, seen: Innovations, R: Tensor, log_r: Tensor) -> 
     return torch.logsumexp(belief.log_mu + each, dim=1)
 
 
+@fused
 def collapse(belief: Belief) -> tuple[Tensor, Tensor]:
     """Return mean (N, 9) and covariance (N, 9, 9) of the mixture over the models."""
     mu = belief.log_mu.exp()[..., None]
     x = (mu * belief.x).sum(1)
     offset = belief.x - x[:, None]
-    P = (mu[..., None] * belief.P).sum(1) + (offset * mu).transpose(1, 2) @ offset
+    P = (mu[..., None] * belief.P).sum(1) + product((offset * mu).transpose(1, 2), offset)
     return x, symmetric(P)
 
 
@@ -225,7 +231,7 @@ def symmetric(P: Tensor) -> Tensor:
 
 def squared_length(S_inverse: Tensor, y: Tensor) -> Tensor:
     """Return yᵀ S⁻¹ y over the last axes."""
-    return ((S_inverse @ y[..., None])[..., 0] * y).sum(-1)
+    return (product(S_inverse, y[..., None])[..., 0] * y).sum(-1)
 
 
 def inverse(S: Tensor) -> tuple[Tensor, Tensor]:
@@ -247,5 +253,7 @@ class _Inverse(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, on_inverse: Tensor, on_log_det: Tensor) -> Tensor:  # type: ignore[override]
         (turned,) = ctx.saved_tensors
-        gradient: Tensor = on_log_det[..., None, None] * turned - turned @ on_inverse @ turned
+        gradient: Tensor = on_log_det[..., None, None] * turned - product(
+            product(turned, on_inverse), turned
+        )
         return gradient

@@ -26,61 +26,93 @@ from liquid_mono3d_ros.train.differentiable_bank import TorchBank
 from liquid_mono3d_ros.train.filter_training import Arm, Recipe, Training, can_begin, scores
 from liquid_mono3d_ros.train.open_loop import OpenTraining, open_scores, record
 
-CHECKPOINT = "checkpoint.pt"
+CHECKPOINT, LOG, PICTURE = "checkpoint.pt", "log.csv", "log.png"
+LOOPS = ("open", "noise", "closed")
+"""What of the advice reaches the bank in training: nothing, what is said of noise, all of it."""
+_OF_A_STAGE = ("loop", "arms")
 
 
 def follow(
     path: str | Path | None, out: Path, *, device: str = "cpu", resume: bool = False
 ) -> None:
-    """Train by a recipe; write weights, cards, a log and its picture into ``out``.
+    """Train by a recipe; each stage writes weights, cards, a log and its picture into its folder.
 
-    Started by torchrun, each process takes its share of every arm's seeds, with its own files.
+    A stage goes on from the averaged weights of the one before. Started by torchrun, each process
+    takes its share of every arm's seeds, with its own files.
 
     Args:
         path: YAML; None for the packaged one.
         out: Folder, made when missing.
         device: "cpu" or "cuda".
-        resume: Go on from the checkpoint in ``out``.
+        resume: Go on from the last checkpoint in ``out``; stages that ended are not repeated.
     """
     path = Path(path or share_path("config/recipes/filter.yaml"))
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    recipe = _recipe(content, rank, world)
     if device == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     out = out if world == 1 else out / f"rank{rank}"
-    out.mkdir(parents=True, exist_ok=True)
     settings = content.get("filter", {})
     flights, validation = draw(content["flights"])
     print(f"{len(flights.t)} flights to learn from, {len(validation.t)} to choose by")
     bank = torch_bank(device, FilterSettings.from_flat(settings))
-    kind = OpenTraining if content["loop"] == "open" else Training
-    training = kind(recipe, bank, flights, device)
-    if resume:
-        training.restore(out / CHECKPOINT)
-    training.train(out / "log.csv")
-    training.save(out / CHECKPOINT)
-    groups = training.trained()
-    tape = record(bank, validation, device) if content["loop"] == "open" else None
-    plain = scores(bank, [], validation)[0]
-    print(f"bank alone: {_words(plain)}")
-    for arm, group in zip(recipe.arms, groups, strict=True):
-        found = scores(bank, [group], validation) if tape is None else open_scores(group, tape)
-        for k, row in enumerate(found):
-            print(f"{arm.name}/{k}: {_words(row)}")
+    start = None
+    for stage in content["stages"]:
+        recipe, folder = _recipe(content, stage, rank, world), out / stage["loop"]
+        start, before = folder / CHECKPOINT, start
+        if resume and (folder / PICTURE).exists():
+            continue
+        training = _train(recipe, stage["loop"], bank, flights, device, before, start, resume)
         note = {
             "recipe": path.name,
             "recipe_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "flights_sha256": flights.digest(),
-            "loop": content["loop"],
+            "loop": stage["loop"],
             "filter": settings,
-            "arm": arm.name,
             "seed": recipe.seed,
             "steps": training.done,
-            "bank_alone": plain,
         }
-        write_models(out, arm, group, found, note)
-    draw_log(out / "log.csv", out / "log.png")
+        _report(training, validation, note, folder)
+
+
+def _train(
+    recipe: Recipe,
+    loop: str,
+    bank: TorchBank,
+    flights: Flights,
+    device: str,
+    before: Path | None,
+    checkpoint: Path,
+    resume: bool,
+) -> Training:
+    """Return one stage, trained; ``before`` is the checkpoint of the stage before."""
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    kind = OpenTraining if loop == "open" else Training
+    training = kind(recipe, bank, flights, device)
+    if resume and checkpoint.exists():
+        training.restore(checkpoint)
+    elif before is not None:
+        training.begin_with(before)
+    training.train(checkpoint.parent / LOG, checkpoint=checkpoint)
+    return training
+
+
+def _report(training: Training, validation: Flights, note: dict[str, Any], out: Path) -> None:
+    """Print what every model is worth, and write them all."""
+    bank, recipe, opened = training.bank, training.recipe, note["loop"] == "open"
+    tape = record(bank, validation, training.device) if opened else None
+    plain = scores(bank, [], validation)[0]
+    print(f"{note['loop']}, bank alone: {_words(plain)}")
+    for arm, group in zip(recipe.arms, training.trained(), strict=True):
+        found = (
+            scores(bank, [group], validation, tilts=recipe.tilts)
+            if tape is None
+            else open_scores(group, tape)
+        )
+        for k, row in enumerate(found):
+            print(f"{arm.name}/{k}: {_words(row)}")
+        write_models(out, arm, group, found, {**note, "arm": arm.name, "bank_alone": plain})
+    draw_log(out / LOG, out / PICTURE)
 
 
 def torch_bank(device: str, settings: FilterSettings | None = None) -> TorchBank:
@@ -151,12 +183,18 @@ def draw_log(log: Path, picture: Path) -> None:
     figure.savefig(picture, dpi=150)
 
 
-def _recipe(content: dict[str, Any], rank: int, world: int) -> Recipe:
+def _recipe(content: dict[str, Any], stage: dict[str, Any], rank: int, world: int) -> Recipe:
+    """Return how a stage trains: what it says itself, else what all stages share."""
+    if stage["loop"] not in LOOPS:
+        got, cure = repr(stage["loop"]), "See config/recipes/filter.yaml."
+        raise ValueError(complain("loop", f"of {', '.join(LOOPS)}", got, cure))
     strict = tuple(FAMILIES.index(name) for name in STRICT)
-    known = {field.name for field in dataclasses.fields(Recipe)}
-    if unknown := content["training"].keys() - known:
+    known = {field.name for field in dataclasses.fields(Recipe)} - {"arms", "tilts"}
+    given = {**content["training"], **{k: v for k, v in stage.items() if k not in _OF_A_STAGE}}
+    if unknown := given.keys() - known:
         got, cure = ", ".join(sorted(unknown)), "Check the spelling."
         raise ValueError(complain("training", f"of {sorted(known)}", got, cure))
+    wanted = stage.get("arms")
     arms = tuple(
         Arm(
             one["name"],
@@ -166,9 +204,11 @@ def _recipe(content: dict[str, Any], rank: int, world: int) -> Recipe:
             strict if one.get("strict") else (),
         )
         for one in content["arms"]
+        if wanted is None or one["name"] in wanted
     )
-    given = {**content["training"], "seed": int(content["training"]["seed"]) + 1000 * rank}
-    return Recipe(arms=tuple(arm for arm in arms if arm.seeds), **given)
+    given["seed"] = int(given["seed"]) + 1000 * rank
+    tilts = stage["loop"] == "noise"
+    return Recipe(arms=tuple(arm for arm in arms if arm.seeds), tilts=tilts, **given)
 
 
 def _words(row: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Train networks that advise the filter bank, closed loop: all kinds, sizes and seeds in one run.
+"""Train networks that advise the filter bank: all kinds, sizes and seeds in one run.
 
 Every model has its own tracks; one step of the optimiser moves them all. On a GPU the whole step,
 backward pass included, is one CUDA graph.
@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ from liquid_mono3d_ros.train.differentiable_bank import (
     inverse,
     squared_length,
 )
+
+KEPT = 1000
+"""Steps between two checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ class Recipe:
             sooner.
         seconds: Longest training.
         seed: Of weights and batches.
-        compiled: Whether torch.compile fuses a frame's work; worth a minute of compiling.
+        tilts: Whether the models are weighed anew in the output alone, and only what is said of
+            noise reaches the bank.
     """
 
     arms: tuple[Arm, ...]
@@ -80,7 +85,7 @@ class Recipe:
     steps: int = 4000
     seconds: float = math.inf
     seed: int = 0
-    compiled: bool = False
+    tilts: bool = False
 
 
 class Training:
@@ -106,7 +111,7 @@ class Training:
             torch.as_tensor(np.flatnonzero(_allowed(flights, arm)), device=device)
             for arm in recipe.arms
         ]
-        self.step = torch.compile(step, dynamic=False) if recipe.compiled else step
+        self.step = partial(step, tilts=recipe.tilts)
         self.rate = torch.zeros((), device=device)
         parameters = [p for group in self.groups for p in group.parameters()]
         self.optimiser = torch.optim.AdamW(
@@ -119,8 +124,13 @@ class Training:
         self.batches = torch.Generator(device=device).manual_seed(recipe.seed)
         self.done = 0
 
-    def train(self, log: Path, tell: Callable[[str], None] = print) -> None:
-        """Train to the end of the recipe; a row of losses per fiftieth step goes into ``log``."""
+    def train(
+        self, log: Path, tell: Callable[[str], None] = print, checkpoint: Path | None = None
+    ) -> None:
+        """Train to the end of the recipe; a row of losses per fiftieth step goes into ``log``.
+
+        What it takes to go on goes into ``checkpoint`` every ``KEPT`` steps and at the end.
+        """
         drawn = self.batches.get_state()
         batch = self._draw()
         losses = self._captured(batch) if self.device == "cuda" else None
@@ -146,6 +156,10 @@ class Training:
                     writer.writerow([self.done, f"{total:.1f}", f"{float(self.rate):.2e}", *row])
                     file.flush()
                     tell(f"{self.done:5d} {total:6.1f} s  " + " ".join(f"{x:.3f}" for x in row))
+                if checkpoint and self.done % KEPT == 0:
+                    self.save(checkpoint)
+        if checkpoint:
+            self.save(checkpoint)
 
     def _set_rate(self, rate: float) -> None:
         self.rate.fill_(rate)
@@ -226,6 +240,19 @@ class Training:
                 for p, mean in zip(group.parameters(), averaged, strict=True):
                     p.copy_(mean)
         return self.groups
+
+    def begin_with(self, path: Path) -> None:
+        """Begin with the averaged weights that ``save`` wrote, of the arms of the same name."""
+        state = torch.load(path, weights_only=True, map_location=self.device)
+        names = [arm["name"] for arm in state["recipe"]["arms"]]
+        with torch.no_grad():
+            for arm, group, averaged in zip(
+                self.recipe.arms, self.groups, self.averaged, strict=True
+            ):
+                kept = state["averaged"][names.index(arm.name)]
+                for p, mean, value in zip(group.parameters(), averaged, kept, strict=True):
+                    p.copy_(value)
+                    mean.copy_(value)
 
     def save(self, path: Path) -> None:
         """Write everything needed to go on."""
@@ -312,7 +339,12 @@ def per_model_loss(errors: Errors, models: int) -> Tensor:
 
 @torch.no_grad()
 def scores(
-    bank: TorchBank, groups: Sequence[Adviser], flights: Flights, *, known: bool = True
+    bank: TorchBank,
+    groups: Sequence[Adviser],
+    flights: Flights,
+    *,
+    known: bool = True,
+    tilts: bool = False,
 ) -> list[dict[str, float]]:
     """Return the errors of each model on all the flights: RMSE in m and m/s, NLL, coverage.
 
@@ -324,7 +356,7 @@ def scores(
     models = sum(group.models for group in groups) or 1
     rows = torch.arange(len(flights.t), device=frames.t.device).repeat(models)
     frames = frames.take(rows)
-    outputs = list(run(bank, groups, frames))
+    outputs = list(run(bank, groups, frames, tilts=tilts))
     return summary(Errors.of(outputs, frames, slice(1, None)), models)
 
 

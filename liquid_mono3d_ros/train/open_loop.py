@@ -35,6 +35,7 @@ from liquid_mono3d_ros.train.filter_training import (
     per_model_loss,
     summary,
 )
+from liquid_mono3d_ros.train.fusing import fused, product
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ def errors(groups: list[Adviser], tape: Tape) -> Errors:
     return apply(torch.cat(answers), tape)
 
 
+@fused
 def apply(answers: Tensor, tape: Tape) -> Errors:
     """Weigh the members anew and move the result, as the answers (N, K, 28) say."""
     n, k = tape.seen.shape
@@ -168,9 +170,9 @@ def apply(answers: Tensor, tape: Tape) -> Errors:
     ):
         mean = (mu * members).sum(2)
         offset = members - mean[:, :, None]
-        block = (mu[..., None] * P).sum(2) + (offset * mu).transpose(-1, -2) @ offset
+        block = (mu[..., None] * P).sum(2) + product((offset * mu).transpose(-1, -2), offset)
         along = torch.cat([offset, vectors], dim=2)  # (N, K, 9, 3)
-        moved = (share.unflatten(0, (n, k))[:, :, None] @ along)[:, :, 0] * seen
+        moved = (share.unflatten(0, (n, k))[..., None] * along).sum(2) * seen
         length2 = squared_length(inverse(block.double())[0].float(), moved)
         moved = moved / torch.sqrt(1 + length2 / 9)[..., None]
         parts.append((mean + moved, block * c[..., None, None]))

@@ -150,25 +150,60 @@ def test_a_whole_recipe(tmp_path):
     content["flights"].update(count=16, validation=8)
     for conditions in content["flights"]["conditions"]:
         conditions["frames"] = 8
-    content["training"].update(steps=2, tracks=4)
+    content["training"].update(tracks=4)
+    for stage in content["stages"]:
+        stage["steps"] = 2
     content["arms"] = [{**content["arms"][0], "seeds": 2}]
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(content))
     follow(path, tmp_path / "out")
     name = content["arms"][0]["name"]
-    loaded = running.Adviser.load(tmp_path / "out" / f"{name}-1.safetensors")
-    assert loaded.units == LiquidAdviser(units_for("liquid", 10000), 1, torch.Generator()).units
-    assert (tmp_path / "out" / "log.png").stat().st_size > 1000
+    units = LiquidAdviser(units_for("liquid", 30000), 1, torch.Generator()).units
+    for stage in content["stages"]:
+        folder = tmp_path / "out" / stage["loop"]
+        loaded = running.Adviser.load(folder / f"{name}-1.safetensors")
+        assert loaded.units == units
+        assert loaded.notes["loop"] == stage["loop"]
+        assert (folder / "log.png").stat().st_size > 1000
+
+
+def test_a_stage_begins_with_the_averaged_weights_of_the_one_before(bank, flights, tmp_path):
+    arms = (Arm("a", "gru", 1500, 1), Arm("b", "liquid", 1500, 2))
+    first = OpenTraining(Recipe(arms, tracks=8, steps=3), bank, flights, "cpu")
+    first.train(tmp_path / "log.csv", tell=lambda line: None)
+    first.save(tmp_path / "checkpoint.pt")
+    second = Training(Recipe(arms[1:], tracks=8, tilts=True), bank, flights, "cpu")
+    second.begin_with(tmp_path / "checkpoint.pt")
+    for p, mean in zip(second.groups[0].parameters(), first.averaged[1], strict=True):
+        assert torch.equal(p, mean)
+
+
+def test_what_is_said_of_the_models_reaches_the_output_alone(bank, flights):
+    """With no advice on noise, a loop that tilts is the open loop."""
+    network = group("liquid", heads=0.3)
+    network.heads.data[:, :3] = 0
+    frames, tape = Frames.of(flights), record(bank, flights, "cpu")
+    from liquid_mono3d_ros.train.open_loop import errors
+
+    tilted = Errors.of(list(run(bank, [network], frames, tilts=True)), frames, slice(1, None))
+    opened = errors([network], tape)
+    for name in ("place", "speed", "P_place", "P_speed"):
+        torch.testing.assert_close(
+            getattr(opened, name).double(), getattr(tilted, name), rtol=3e-3, atol=3e-4
+        )
 
 
 def test_seeds_are_shared_out_among_processes():
     content = yaml.safe_load(share_path("config/recipes/filter.yaml").read_text())
     content["arms"][0]["seeds"] = 5
-    assert [_recipe(content, rank, 2).arms[0].seeds for rank in (0, 1)] == [3, 2]
+    stage = content["stages"][0]
+    assert [_recipe(content, stage, rank, 2).arms[0].seeds for rank in (0, 1)] == [3, 2]
 
 
 def test_a_wrong_word_in_a_recipe_is_named():
     content = yaml.safe_load(share_path("config/recipes/filter.yaml").read_text())
     content["training"]["trakcs"] = 3
     with pytest.raises(ValueError, match=r"got trakcs\. Check the spelling"):
-        _recipe(content, 0, 1)
+        _recipe(content, content["stages"][0], 0, 1)
+    with pytest.raises(ValueError, match="loop must be of open, noise, closed; got 'half'"):
+        _recipe(content, {"loop": "half"}, 0, 1)
