@@ -14,6 +14,11 @@ from liquid_mono3d_ros.records import Health, State
 _TENTATIVE, _CONFIRMED, _COASTING, _DELETED = map(int, State)
 _GATED = int(Health.GATED)
 
+EVEN = 0.5
+"""From this probability on, a track is rather an object than clutter."""
+JUDGED = 24
+"""A track is judged for so many updates; what still exists then is confirmed by its count."""
+
 
 @dataclass(frozen=True)
 class LifeRules:
@@ -24,12 +29,16 @@ class LifeRules:
         confirm_window: ... within so many updates from its birth; otherwise it is deleted.
         coast_time: A track not measured for longer is deleted, ns.
         rejections: So many gated measurements in a row restart a track.
+        certainty: Where tracks are judged, this probability that it lasts confirms one; so does
+            the count with the probability ``EVEN`` from the end of the window on, and alone after
+            ``JUDGED`` updates, so that no judge can keep an object out. 0 to count alone.
     """
 
     confirm_measurements: int
     confirm_window: int
     coast_time: int
     rejections: int
+    certainty: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,11 @@ class Lives(Rows):
         rejected: Gated measurements in a row up to now, (N,).
         last_measured: Stamp of the newest measurement, (N,) int64 ns.
         num_cameras: Cameras behind the newest measurement, (N,).
+        missed: Updates without a measurement in a row up to now, (N,).
+        surprise: Squared distance of the newest update's measurement over that of the gate, (N,);
+            0 without one.
+        persistence: Probability that the track lasts, (N,); NaN when not judged.
+        hidden: State of the network that judges, (N, H) float32.
     """
 
     track_id: Array
@@ -55,6 +69,10 @@ class Lives(Rows):
     rejected: Array
     last_measured: Array
     num_cameras: Array
+    missed: Array
+    surprise: Array
+    persistence: Array
+    hidden: Array
 
 
 @dataclass(frozen=True)
@@ -72,17 +90,44 @@ class Witness:
     num_cameras: Array
 
 
-def new_lives(track_id: Array, witness: Witness) -> Lives:
-    """Begin lives with one measurement each."""
-    zeros = np.zeros(len(track_id), dtype=np.int64)
-    state = np.full(len(track_id), _TENTATIVE, dtype=np.uint8)
-    measured, ones = zeros + witness.stamp, zeros + 1
-    health, cameras = witness.health, witness.num_cameras
-    return Lives(track_id, state, health, ones, ones, zeros, measured, cameras)
+def new_lives(track_id: Array, witness: Witness, units: int = 0) -> Lives:
+    """Begin lives with one measurement each.
+
+    Args:
+        track_id: (N,) uint64.
+        witness: Of the measurements.
+        units: Length of the state of the network that judges.
+    """
+    n = len(track_id)
+    zeros = np.zeros(n, dtype=np.int64)
+    return Lives(
+        track_id=track_id,
+        state=np.full(n, _TENTATIVE, dtype=np.uint8),
+        health=witness.health,
+        age=zeros + 1,
+        hits=zeros + 1,
+        rejected=zeros,
+        last_measured=zeros + witness.stamp,
+        num_cameras=witness.num_cameras,
+        missed=zeros,
+        surprise=np.zeros(n),
+        persistence=np.full(n, np.nan),
+        hidden=np.zeros((n, units), dtype=np.float32),
+    )
 
 
-def enter(lives: Lives, rows: Chosen, witness: Witness, gated: Array) -> Lives:
-    """Enter measurements of the chosen rows, and which of them disagreed with their track."""
+def enter(
+    lives: Lives, rows: Chosen, witness: Witness, gated: Array, surprise: Array | float = 0.0
+) -> Lives:
+    """Enter measurements of the chosen rows.
+
+    Args:
+        lives: N tracks.
+        rows: K of them.
+        witness: Of the measurements.
+        gated: Which of them disagreed with their track, (K,) bool.
+        surprise: Their squared distances over that of the gate, (K,).
+    """
     before = lives.take(rows)
     after = Lives(
         track_id=before.track_id,
@@ -93,13 +138,23 @@ def enter(lives: Lives, rows: Chosen, witness: Witness, gated: Array) -> Lives:
         rejected=(before.rejected + 1) * gated,
         last_measured=np.full_like(before.last_measured, witness.stamp),
         num_cameras=witness.num_cameras,
+        missed=np.zeros_like(before.missed),
+        surprise=np.zeros_like(before.surprise) + surprise,
+        persistence=before.persistence,
+        hidden=before.hidden,
     )
     return lives.put(rows, after)
 
 
 def grow_older(lives: Lives) -> Lives:
     """Begin the next update: one older, nothing wrong yet."""
-    return replace(lives, age=lives.age + 1, health=np.zeros_like(lives.health))
+    return replace(
+        lives,
+        age=lives.age + 1,
+        health=np.zeros_like(lives.health),
+        missed=lives.missed + 1,
+        surprise=np.zeros_like(lives.surprise),
+    )
 
 
 def is_overdue(lives: Lives, rules: LifeRules, stamp: int) -> Array:
@@ -110,13 +165,25 @@ def is_overdue(lives: Lives, rules: LifeRules, stamp: int) -> Array:
 
 def advance(lives: Lives, rules: LifeRules, stamp: int) -> Lives:
     """Bring every track's state up to date, after the measurements of ``stamp`` are entered."""
-    tentative = (lives.state == _TENTATIVE) & (lives.hits < rules.confirm_measurements)
+    tentative = (lives.state == _TENTATIVE) & ~_is_believed(lives, rules)
     ended = tentative & (lives.age >= rules.confirm_window)
+    ended &= lives.hits < rules.confirm_measurements
     ended |= is_overdue(lives, rules, stamp) | (lives.state == _DELETED)
     state = np.where(lives.last_measured == stamp, _CONFIRMED, _COASTING)
     state[tentative] = _TENTATIVE
     state[ended] = _DELETED
     return replace(lives, state=state.astype(np.uint8))
+
+
+def _is_believed(lives: Lives, rules: LifeRules) -> Array:
+    """Say which tracks are confirmed if they were not before, (N,) bool."""
+    counted: Array = lives.hits >= rules.confirm_measurements
+    if not rules.certainty:
+        return counted
+    known = np.where(lives.age >= rules.confirm_window, EVEN, np.inf)
+    known[lives.age > JUDGED] = 0.0
+    believed = (lives.persistence >= rules.certainty) | (counted & (lives.persistence >= known))
+    return np.where(np.isnan(lives.persistence), counted, believed & (lives.missed == 0))
 
 
 def seen_today(then: Lives, today: Lives, stamp: int) -> Lives:
@@ -129,4 +196,5 @@ def seen_today(then: Lives, today: Lives, stamp: int) -> Lives:
     """
     state = np.where(then.last_measured == stamp, _CONFIRMED, _COASTING)
     unsure = (today.state == _TENTATIVE) | (today.state == _DELETED)
-    return replace(then, state=np.where(unsure, today.state, state).astype(np.uint8))
+    state = np.where(unsure, today.state, state).astype(np.uint8)
+    return replace(then, state=state, persistence=today.persistence)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -85,3 +87,39 @@ def test_the_past_is_told_with_what_is_known_today():
     assert seen_today(then, confirmed, 0).state.tolist() == [C, C]
     assert seen_today(then, confirmed, 9).state.tolist() == [CO, CO]
     assert seen_today(then, then, 0).state.tolist() == [T, T]
+
+
+def test_a_miss_is_counted_until_the_next_measurement():
+    lives = grow_older(grow_older(new_lives(np.array([1], np.uint64), witness(0))))
+    assert (lives.missed.tolist(), lives.surprise.tolist()) == ([2], [0.0])
+    lives = enter(lives, ALL, witness(2), np.array([True]), np.array([3.5]))
+    assert (lives.missed.tolist(), lives.surprise.tolist()) == ([0], [3.5])
+
+
+@pytest.mark.parametrize(
+    ("said", "measured", "states"),
+    [
+        ([0.5, 0.7, 0.9, 0.9], [1, 1, 1, 1], [T, T, C, C]),
+        ([0.5, 0.9, 0.1, 0.1], [1, 1, 1, 1], [T, C, C, C]),  # confirmed once is enough
+        ([0.5, 0.7, 0.9, 0.9], [1, 1, 0, 1], [T, T, T, C]),  # at a measurement only
+        ([0.5] * 5, [1, 1, 1, 1, 1], [T, T, T, T, C]),  # even chances, at the window's end
+        ([0.5] + [0.4] * 5 + [0.6], [1] * 7, [T] * 6 + [C]),  # doubt goes on
+        ([0.5] + [0.4] * 24, [1] * 25, [T] * 24 + [C]),  # but not for ever
+        ([0.5] + [0.4] * 12, [1] * 3 + 10 * [0], [T] * 13),
+        ([0.5] + [0.4] * 13, [1] * 3 + 11 * [0], [T] * 13 + [D]),
+        ([0.5] + [0.7] * 4, [1, 0, 0, 1, 1], [T, T, T, T, C]),
+        ([0.5] + [0.7] * 4, [1, 0, 0, 0, 1], [T, T, T, T, D]),
+        ([np.nan] * 4, [1, 1, 1, 1], [T, T, C, C]),  # not judged: counted
+    ],
+)
+def test_life_of_a_judged_track(said, measured, states):
+    rules = replace(RULES, certainty=0.8)
+    lives, found = new_lives(np.array([7], np.uint64), witness(0)), []
+    for stamp, (persistence, seen) in enumerate(zip(said, measured, strict=True)):
+        if stamp:
+            lives = grow_older(lives)
+            if seen:
+                lives = enter(lives, ALL, witness(stamp), np.array([False]))
+        lives = advance(replace(lives, persistence=np.array([persistence])), rules, stamp)
+        found.append(State(lives.state[0]))
+    assert found == states
