@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from liquid_mono3d_ros.bench.filter_baselines import BASELINES, Parameters
+from liquid_mono3d_ros.bench.filter_baselines import BASELINES
 from liquid_mono3d_ros.bench.filter_claims import MAIN, Contests, claims
 from liquid_mono3d_ros.bench.filter_conditions import (
     CONDITIONS,
@@ -41,6 +41,7 @@ from liquid_mono3d_ros.bench.filter_scores import errors
 from liquid_mono3d_ros.bench.filter_search import read_tuned, tune, write_tuned
 from liquid_mono3d_ros.bench.report import Report
 from liquid_mono3d_ros.checks import Array
+from liquid_mono3d_ros.search import Parameters
 from liquid_mono3d_ros.synth.flight_table import Flights
 from liquid_mono3d_ros.synth.recordings import haar
 
@@ -117,16 +118,12 @@ def _best_in_training(tuned: Mapping[str, Parameters]) -> str:
 def _compared(
     contests: Contests, learned: Sequence[Learned], best_in_training: str
 ) -> list[dict[str, Any]]:
-    """Compare each learned filter with the bar, the liquid ones with the GRU; else the banks."""
+    """Compare each learned filter with the bar, and the bank with simpler filters."""
     labels = {label_of(one): one for one in learned}
     rows = []
     for contest in contests.values():
         pairs = [(label, contest.bar) for label in labels]
         pairs += [(label, best_in_training) for label in labels if label == MAIN]
-        for label, one in labels.items():
-            peer = label.replace("liquid-", "gru-", 1)
-            if one.name == "liquid" and peer in labels:
-                pairs.append((label, peer))
         if BANK in contest.outcomes:
             simple = [name for name in ("kf-cv", "imm3") if name in contest.outcomes]
             pairs += [(BANK, name) for name in simple]
@@ -135,10 +132,8 @@ def _compared(
 
 
 def _shown(competing: Sequence[Entrant]) -> list[Entrant]:
-    """Return those of the figures: the bank, and one network of each kind at the main size."""
-    size = MAIN.split()[0].partition("-")[2]
-    wanted = [f"{name}-{size} strict" for name in ("liquid", "gru")]
-    return [one for one in competing if one.label == BANK or one.label in wanted]
+    """Return those of the figures: the bank, and the filter that the claims are about."""
+    return [one for one in competing if one.label in (BANK, MAIN)]
 
 
 def _with_links(one: Entrant, flights: Flights, tuned: Mapping[str, Parameters]) -> Estimates:

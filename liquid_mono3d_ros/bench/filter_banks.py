@@ -25,7 +25,6 @@ from liquid_mono3d_ros.liquid.bank import (
 from liquid_mono3d_ros.liquid.belief import Belief, widen
 from liquid_mono3d_ros.liquid.measurement import Measurement
 from liquid_mono3d_ros.liquid.motion import I3, MotionBank
-from liquid_mono3d_ros.liquid.native_bank import NativeBank, load_bank
 from liquid_mono3d_ros.liquid.smoother import apparent, link_states
 from liquid_mono3d_ros.synth.flight_table import Flights
 
@@ -69,7 +68,7 @@ def run_bank(
         links: Whether to keep what smoothing needs.
     """
     n, frames = flights.t.shape
-    how = _How(bank, rules, load_bank(bank))
+    how = _How(bank, rules)
     first = flights.seen.argmax(axis=1)
     newborn = _born(how, measurement_at(flights, np.arange(n), first))
     tracks = _Tracks(newborn, np.ones(n), np.zeros(n, dtype=int))
@@ -85,7 +84,7 @@ def run_bank(
             predicted, cross = propagate(bank, mixed, dt, gravity=gravity)
             if begun.any():
                 predicted = predicted.put(begun, newborn.take(begun))
-            mean, covariance = _collapse(how, predicted)
+            mean, covariance = collapse(predicted)
             if kept is not None:
                 fading = np.exp(-dt / bank.bias_time)[:, None, None]
                 link = link_states(
@@ -100,7 +99,7 @@ def run_bank(
                 how, tracks, (mean[rows], covariance[rows]), measurement, rows
             )
             begun[rows] |= lost
-        x[:, k], P[:, k] = _collapse(how, tracks.belief)
+        x[:, k], P[:, k] = collapse(tracks.belief)
         if kept is not None:
             seems, seen = P[:, k], predicted if alive.any() else tracks.belief
             if tracks.belief.knows_bias:
@@ -112,11 +111,10 @@ def run_bank(
 
 @dataclass(frozen=True)
 class _How:
-    """A bank, how it takes measurements, and the bank in C where it is built."""
+    """A bank, and how it takes measurements."""
 
     bank: MotionBank
     rules: Rules
-    kernel: NativeBank | None
 
 
 @dataclass(frozen=True)
@@ -166,7 +164,8 @@ def _enter(
     d2 = surprise(*before, scaled, collapse_bias(chosen))
     heavy = rules.student
     distrust = np.maximum((heavy + d2) / (heavy + 3.0) if heavy else d2 / rules.gate, 1.0)
-    corrected, found = _correct(how, chosen, scaled, distrust)
+    found = innovate(chosen, scaled)
+    corrected = correct(how.bank, chosen, scaled, distrust, innovation=found)
     belief = tracks.belief.put(rows, corrected)
     rejected = np.where(d2 > rules.gate, tracks.rejected[rows] + 1, 0)
     lost = (rejected >= rules.restart_after) & (rules.restart_after > 0)
@@ -180,22 +179,6 @@ def _enter(
         scale = np.clip(scale, *SCALES)
     log_density = _log_density(chosen.log_mu, found, heavy)
     return _Tracks(belief, scale, surprises), log_density, lost
-
-
-def _correct(
-    how: _How, predicted: Belief, measurement: Measurement, distrust: Array
-) -> tuple[Belief, Innovation]:
-    if how.kernel is None:
-        found = innovate(predicted, measurement)
-        return correct(how.bank, predicted, measurement, distrust, innovation=found), found
-    compared = how.kernel.compare(predicted, measurement)
-    corrected = how.kernel.correct(predicted, measurement, compared, distrust[:, None])
-    return corrected, compared.innovation
-
-
-def _collapse(how: _How, belief: Belief) -> tuple[Array, Array]:
-    """Return mean (N, 9) and covariance (N, 9, 9) of the mixture."""
-    return collapse(belief) if how.kernel is None else how.kernel.collapse(belief)[2:]
 
 
 def _log_density(log_mu: Array, found: Innovation, student: float) -> Array:

@@ -14,11 +14,8 @@ from liquid_mono3d_ros.bench.filter_simple import run_one_euro, run_raw, run_sav
 from liquid_mono3d_ros.checks import Array
 from liquid_mono3d_ros.liquid.measurement import chi2_gate
 from liquid_mono3d_ros.liquid.motion import MotionBank
+from liquid_mono3d_ros.search import Parameters, Space
 from liquid_mono3d_ros.synth.flight_table import Flights
-
-Parameters = Mapping[str, float]
-Space = Mapping[str, tuple[float, float, float]]
-"""Parameter → lowest, highest and first value; searched on a logarithmic scale."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from liquid_mono3d_ros.bench.filter_conditions import HELD_OUT, UNSEEN_RATES
+from liquid_mono3d_ros.bench.filter_conditions import HELD_OUT
 from liquid_mono3d_ros.bench.filter_contest import CLASSICAL, Contest, label_of
 from liquid_mono3d_ros.bench.filter_estimates import Learned
 from liquid_mono3d_ros.bench.report import Target
@@ -13,9 +13,8 @@ from liquid_mono3d_ros.bench.report import Target
 Contests = Mapping[tuple[str, bool], Contest]
 """Name of the condition, gravity told → contest."""
 
-MAIN_SIZE = "10k"
-"""Of the network that the claims are about."""
-MAIN = f"liquid-{MAIN_SIZE} strict"
+MAIN = "liquid-30k strict"
+"""The filter that the claims are about."""
 CALIBRATION = ("centre", "calibration 0.1°", "calibration 0.3°")
 """Conditions under which the 95 % ellipsoid must hold what it says."""
 
@@ -56,7 +55,7 @@ def claims(contests: Contests, best_in_training: str, learned: Sequence[Learned]
         if contest := contests.get((name, True)):
             inside = contest.outcomes[MAIN].scores["inside_95_percent"]
             targets.append(Target(f"{slug(name)}_coverage_off_95_percent", abs(inside - 95), 2.0))
-    return targets + _against_gru(contests, learned)
+    return targets
 
 
 def slug(name: str) -> str:
@@ -84,20 +83,4 @@ def _likelihood(contests: Contests) -> list[Target]:
         ]
         ours = contest.outcomes[MAIN].scores[metric]
         targets.append(Target(f"noise_2_{metric}_over_best_nats", ours - min(theirs), 0.0))
-    return targets
-
-
-def _against_gru(contests: Contests, learned: Sequence[Learned]) -> list[Target]:
-    """At equal size: the upper 95 % bound of the ratio to a GRU over the same bank."""
-    labels = {label_of(one): one for one in learned}
-    targets = []
-    for label, one in labels.items():
-        peer = label.replace("liquid-", "gru-", 1)
-        if one.name != "liquid" or one.weights != "strict" or peer not in labels:
-            continue
-        for name in ("centre", *UNSEEN_RATES):
-            if contest := contests.get((name, True)):
-                high = contest.ratio(label, peer)[2]
-                name_of = f"{slug(name)}_liquid_over_gru_{one.size}_upper_95"
-                targets.append(Target(name_of, high, 1.01))
     return targets

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from liquid_mono3d_ros.bench.filter_baselines import BASELINES, Parameters
+from liquid_mono3d_ros.bench.filter_baselines import BASELINES
 from liquid_mono3d_ros.bench.filter_estimates import Estimates, Learned, Run
 from liquid_mono3d_ros.bench.filter_links import smoothed
 from liquid_mono3d_ros.bench.filter_oracle import knows, run_oracle
 from liquid_mono3d_ros.bench.filter_scores import Errors, errors, ratio, score
+from liquid_mono3d_ros.search import Parameters
 from liquid_mono3d_ros.synth.flight_table import Flights
 
 CLASSICAL, BEYOND, LEARNED = "classical", "beyond", "learned"

@@ -90,8 +90,8 @@ class Learned:
     """One trained filter.
 
     Attributes:
-        name: ``liquid``, ``gru``, ``transformer``, ``cfc``, …
-        size: Of filters that are compared at equal size, as ``10k``.
+        name: ``liquid`` for the filter of the node, ``network`` for its network alone.
+        size: Of the network, as ``30k``.
         weights: ``strict`` or ``shipped``.
         seed: Of its training.
         parameters: Numbers that training could move.

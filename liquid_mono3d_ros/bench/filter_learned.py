@@ -18,7 +18,6 @@ from liquid_mono3d_ros.liquid.belief import Belief, widen
 from liquid_mono3d_ros.liquid.design import EXPERTS, GRAVITY, Design, FilterSettings, design_filter
 from liquid_mono3d_ros.liquid.experts import RegretRecord, forgotten, weigh
 from liquid_mono3d_ros.liquid.guidance import (
-    collapse_all,
     enter_measurement,
     judge,
     led_by,
@@ -38,7 +37,11 @@ def learned_filters(folder: Path = WEIGHTS.parent) -> list[Learned]:
         size = sum(w.size for w in adviser.step.weights.values()) + adviser.heads.size
         for name, experts in (("liquid", EXPERTS["liquid"]), ("network", ("liquid",))):
             run = partial(run_experts, adviser, experts)
-            found.append(Learned(name, "10k", card["arm"], int(card["model"]), size, run))
+            found.append(
+                Learned(
+                    name, f"{round(size, -4) // 1000}k", card["arm"], int(card["model"]), size, run
+                )
+            )
     return found
 
 
@@ -54,7 +57,12 @@ def run_experts(
         known: Whether the filter is told gravity.
     """
     down = (0.0, 0.0, -GRAVITY if known else 0.0)
-    design = design_filter(FilterSettings(gravity=down), experts, adviser)
+    return run_design(design_filter(FilterSettings(gravity=down), experts, adviser), flights)
+
+
+def run_design(design: Design, flights: Flights) -> Estimates:
+    """Filter every flight as the node would, its world turned so that gravity pulls down."""
+    experts = design.experts
     turn = _upright(flights.gravity)
     there = flights.turned(turn)
     n, frames = flights.t.shape
@@ -80,9 +88,7 @@ def run_experts(
             given = forgotten(design.bank.hedge_rate, before.since)
             entry = _entered(regret[-1], rows, losses, mixture, given)
             regret.append(entry)
-            after, d2 = enter_measurement(
-                design, before, measurement, collapse_all(design, before)
-            )
+            after, d2 = enter_measurement(design, before, measurement)
             belief = belief.put(rows, after)
             rejected[rows] = np.where(d2 > 1, rejected[rows] + 1, 0)
             lost = rejected[rows] >= design.rules.rejections

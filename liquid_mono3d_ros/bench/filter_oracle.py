@@ -10,14 +10,14 @@ import numpy as np
 from liquid_mono3d_ros.bench.filter_banks import run_bank
 from liquid_mono3d_ros.bench.filter_baselines import (
     Model,
-    Parameters,
     make_bank,
     make_rules,
     told_gravity,
 )
 from liquid_mono3d_ros.bench.filter_estimates import Estimates
-from liquid_mono3d_ros.bench.filter_search import objective, search
+from liquid_mono3d_ros.bench.filter_search import objective
 from liquid_mono3d_ros.checks import Array
+from liquid_mono3d_ros.search import Parameters, search
 from liquid_mono3d_ros.synth.flight_table import Flights
 from liquid_mono3d_ros.synth.motions import FAMILIES
 

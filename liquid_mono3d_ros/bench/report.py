@@ -16,7 +16,7 @@ from typing import Any
 PACKAGES = (
     *("numpy", "scipy", "opencv-python-headless", "opencv-python", "transforms3d"),
     *("trackers", "norfair", "aniposelib", "torch", "triton", "ncps", "flashrnn"),
-    *("torchdiffeq", "onnxruntime", "aeon", "sktime"),
+    *("torchdiffeq", "onnxruntime", "aeon", "sktime", "filterpy"),
 )
 
 

@@ -1,5 +1,5 @@
 """Points3D → Trajectories.
 
-measurement → motion → bank → experts → advice → guidance → lifecycle → smoother →
+measurement → motion → covariance → bank → experts → advice → guidance → lifecycle → smoother →
 trajectory_filter.
 """

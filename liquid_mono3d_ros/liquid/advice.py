@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from liquid_mono3d_ros.checks import Array, complain
+from liquid_mono3d_ros.liquid.covariance import invert
 from liquid_mono3d_ros.liquid.rnn.running import CellDesign, RunningStep
 from liquid_mono3d_ros.liquid.rnn.weights import read_weights, write_weights
 
@@ -34,8 +35,6 @@ FORGETTING = 0.15
 """Time constant of the mean innovation, s."""
 SHORTEST = 0.005
 """Velocities are compared over at least so much, s."""
-FLATTEST = 1e-15
-"""Smallest pivot of a covariance, in parts of its variance."""
 _UPPER = np.triu_indices(VECTORS)
 
 
@@ -115,7 +114,7 @@ class Memory:
 
 def invariants(evidence: Evidence, memory: Memory) -> Array:
     """Return what the network hears, (N, 71); no rotation of world and gravity changes it."""
-    whole_inverse, log_det = _inverse(evidence.whole)
+    whole_inverse, log_det = invert(evidence.whole)
     vectors = np.concatenate(
         [
             evidence.y,
@@ -128,10 +127,10 @@ def invariants(evidence: Evidence, memory: Memory) -> Array:
         axis=1,
     )  # (N, 10, 3)
     products = (vectors @ whole_inverse @ vectors.swapaxes(1, 2))[:, _UPPER[0], _UPPER[1]]
-    d2 = ((_inverse(evidence.S)[0] @ evidence.y[..., None])[..., 0] * evidence.y).sum(axis=-1)
+    d2 = ((invert(evidence.S)[0] @ evidence.y[..., None])[..., 0] * evidence.y).sum(axis=-1)
     white = np.trace(evidence.R, axis1=1, axis2=2)
     scalars = [
-        0.2 * (log_det - _inverse(evidence.R)[1]),
+        0.2 * (log_det - invert(evidence.R)[1]),
         0.5 * np.log(evidence.dt / 0.03),
         0.5 * memory.log_q,
         0.5 * memory.log_r,
@@ -193,8 +192,13 @@ class Adviser:
 
     @property
     def is_open(self) -> bool:
-        """Whether the bank runs by itself: the advice on its models reaches the output alone."""
+        """Whether the bank runs by itself: the advice reaches the output alone."""
         return self.notes.get("loop") == "open"
+
+    @property
+    def tilts(self) -> bool:
+        """Whether it weighs the models anew in the output alone, not in the bank."""
+        return self.notes.get("loop") in ("open", "noise")
 
     @property
     def bank(self) -> dict[str, Any]:
@@ -280,7 +284,7 @@ def move_output(
             [offsets[..., first : first + 3], np.stack(along, axis=1)], axis=1
         )
         moved = (share[:, None] @ vectors)[:, 0]
-        block = _inverse(P[:, first : first + 3, first : first + 3])[0]
+        block = invert(P[:, first : first + 3, first : first + 3])[0]
         length2 = ((block @ moved[..., None])[..., 0] * moved).sum(axis=1)
         x[:, first : first + 3] += moved / np.sqrt(1 + np.maximum(length2, 0.0) / 9)[:, None]
     stretch = np.ones((len(x), 9))
@@ -290,20 +294,3 @@ def move_output(
 
 def _bounded(a: Array, most: float) -> Array:
     return most * np.tanh(a / most)
-
-
-def _inverse(S: Array) -> tuple[Array, Array]:
-    """Return the inverse and the log determinant of symmetric 3×3 matrices.
-
-    By L D Lᵀ, whose pivots stay positive however flat the matrix is.
-    """
-    a, b, c = S[..., 0, 0], S[..., 0, 1], S[..., 0, 2]
-    p, q = b / a, c / a
-    d, e = np.maximum(S[..., 1, 1] - p * b, FLATTEST * S[..., 1, 1]), S[..., 1, 2] - p * c
-    r = e / d
-    f = np.maximum(S[..., 2, 2] - q * c - r * e, FLATTEST * S[..., 2, 2])
-    u, k = p * r - q, 1 / f
-    A, B, C = 1 / a + p * p / d + u * u * k, -p / d - u * r * k, u * k
-    D, E = 1 / d + r * r * k, -r * k
-    rows = np.stack([A, B, C, B, D, E, C, E, k], axis=-1).reshape(S.shape)
-    return rows, np.log(a) + np.log(d) + np.log(f)

@@ -11,7 +11,7 @@ from liquid_mono3d_ros.checks import Array
 from liquid_mono3d_ros.liquid.bank import birth
 from liquid_mono3d_ros.liquid.belief import Belief
 from liquid_mono3d_ros.liquid.design import Design
-from liquid_mono3d_ros.liquid.guidance import enter_measurement
+from liquid_mono3d_ros.liquid.guidance import collapse_all, enter_measurement, step
 from liquid_mono3d_ros.liquid.lifecycle import Lives, Witness, enter, is_overdue, new_lives
 from liquid_mono3d_ros.liquid.measurement import (
     Measurement,
@@ -20,7 +20,8 @@ from liquid_mono3d_ros.liquid.measurement import (
     measure_position,
     sift,
 )
-from liquid_mono3d_ros.liquid.rows import choose
+from liquid_mono3d_ros.liquid.native_bank import Told
+from liquid_mono3d_ros.liquid.rows import ALL, Chosen, choose
 from liquid_mono3d_ros.records import Health, Kind, Points3D, State
 
 _EXTRAPOLATED, _BEARING_ONLY = int(Health.EXTRAPOLATED), int(Health.BEARING_ONLY)
@@ -35,50 +36,69 @@ class Tracks:
     Attributes:
         belief: Of the models.
         lives: Of the tracks.
-        x: Mean of the belief before the points of this instant, (N, 9).
-        P: Covariance of the belief before the points of this instant, (N, 9, 9).
         begun: Which tracks began or began anew with these points, (N,) bool.
+        told: By the step that took them here, or since.
     """
 
     belief: Belief
     lives: Lives
-    x: Array
-    P: Array
     begun: Array
+    told: Told
 
 
-def assimilate(design: Design, tracks: Tracks, points: Points3D) -> tuple[Tracks, Counter[str]]:
-    """Enter points into tracks already predicted to their stamp.
+def assimilate(
+    design: Design,
+    belief: Belief,
+    lives: Lives,
+    points: Points3D,
+    dt: float | None,
+    *,
+    linked: bool = False,
+) -> tuple[Tracks, Told, Counter[str]]:
+    """Take tracks ahead in time, and enter the points of that instant.
+
+    Args:
+        design: Of the filter.
+        belief: Of the tracks, before.
+        lives: Of the tracks, already one update older.
+        points: Of one instant.
+        dt: s since the belief; None for none.
+        linked: Whether to tell what links the state with the state before.
 
     Returns:
-        The tracks, newborn ones last, and reason → number of points that were not used.
+        The tracks, newborn ones last; what the step told of the older ones; and reason → number
+        of points that were not used.
     """
     usable, refused = sift(points)
-    roles = _roles(
-        points, usable, tracks.lives, is_overdue(tracks.lives, design.rules, points.stamp)
-    )
+    roles = _roles(points, usable, lives, is_overdue(lives, design.rules, points.stamp))
     for reason in ("track_dropped", "bearing_without_track"):
         refused[reason] += len(roles[reason])
+    measurement: Measurement | None = None
+    rows: Chosen = ALL
     if roles["hit"]:
-        chosen, rows = np.array(roles["hit"]).T
-        measurement = measure_position(points, chosen)
-        by_ray = tracks.lives.num_cameras[rows] < 2  # one camera lets the depth drift
-        tracks = _correct(design, tracks, rows, _witness(points, chosen), measurement)
-        rejected = tracks.lives.rejected[rows]
+        chosen, hit = np.array(roles["hit"]).T
+        rows, measurement = choose(hit, len(lives)), measure_position(points, chosen)
+    told = step(design, belief, dt, measurement, rows, linked=linked)
+    tracks = Tracks(told.belief, lives, np.zeros(len(lives), dtype=bool), told)
+    if roles["hit"]:
+        gated = told.strain[rows] > 1.0
+        by_ray = lives.num_cameras[rows] < 2  # one camera lets the depth drift
+        entered = enter(lives, rows, _witness(points, chosen), gated, told.strain[rows])
+        tracks = replace(tracks, lives=entered)
+        rejected = entered.rejected[rows]
         lost = (rejected >= design.rules.rejections) | (by_ray & (rejected > 0))
-        roles["restart"] += zip(chosen[lost], rows[lost], strict=True)
+        roles["restart"] += zip(chosen[lost], hit[lost], strict=True)
     if roles["ray"]:
-        chosen, rows = np.array(roles["ray"]).T
-        front = is_in_front(points, tracks.x[rows, :3], chosen)
-        refused["behind_camera"] += int((~front).sum())
-        chosen, rows = chosen[front], rows[front]
-        measurement = measure_across_ray(points, tracks.x[rows, :3], chosen)
-        tracks = _correct(design, tracks, rows, _witness(points, chosen), measurement)
+        chosen, hit = np.array(roles["ray"]).T
+        tracks, behind = _follow_rays(design, tracks, points, chosen, hit)
+        refused["behind_camera"] += behind
     if roles["restart"]:
         tracks = _restart(design, tracks, points, *np.array(roles["restart"]).T)
     if roles["birth"]:
         tracks = _bear(design, tracks, points, np.array(roles["birth"])[:, 0])
-    return tracks, +refused
+    if tracks.belief is not told.belief:
+        tracks = replace(tracks, told=step(design, tracks.belief, None))
+    return tracks, told, +refused
 
 
 def _roles(
@@ -102,15 +122,19 @@ def _roles(
     return roles
 
 
-def _correct(
-    design: Design, tracks: Tracks, rows: Array, witness: Witness, measurement: Measurement
-) -> Tracks:
-    """Correct the tracks of ``rows``; what lies outside the gate weighs the less the farther."""
-    chosen = choose(rows, len(tracks.lives))
-    whole = tracks.x[chosen], tracks.P[chosen]
-    corrected, d2 = enter_measurement(design, tracks.belief.take(chosen), measurement, whole)
-    lives = enter(tracks.lives, chosen, witness, d2 > 1.0)
-    return replace(tracks, belief=tracks.belief.put(chosen, corrected), lives=lives)
+def _follow_rays(
+    design: Design, tracks: Tracks, points: Points3D, chosen: Array, rows: Array
+) -> tuple[Tracks, int]:
+    """Correct the tracks of ``rows`` with bearings; return how many lay behind their camera."""
+    before = tracks.belief.take(rows)
+    xyz = collapse_all(design, before)[0][:, :3]
+    front = is_in_front(points, xyz, chosen)
+    chosen, rows = chosen[front], rows[front]
+    measurement = measure_across_ray(points, xyz[front], chosen)
+    corrected, strain = enter_measurement(design, before.take(front), measurement)
+    lives = enter(tracks.lives, rows, _witness(points, chosen), strain > 1.0, strain)
+    belief = tracks.belief.put(rows, corrected)
+    return replace(tracks, belief=belief, lives=lives), int((~front).sum())
 
 
 def _restart(
@@ -131,7 +155,8 @@ def _restart(
 
 def _bear(design: Design, tracks: Tracks, points: Points3D, chosen: Array) -> Tracks:
     """Add a track for each chosen point."""
-    newborn = new_lives(points.track_id[chosen], _witness(points, chosen))
+    units = tracks.lives.hidden.shape[1]
+    newborn = new_lives(points.track_id[chosen], _witness(points, chosen), units)
     return replace(
         tracks,
         belief=tracks.belief.join(_begin(design, points, chosen)),

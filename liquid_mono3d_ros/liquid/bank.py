@@ -16,17 +16,18 @@ navigation problems, Advances in Control Systems 3, 1966 (the considered bias).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from liquid_mono3d_ros.checks import Array
 from liquid_mono3d_ros.liquid.belief import Belief, widen
+from liquid_mono3d_ros.liquid.covariance import invert
 from liquid_mono3d_ros.liquid.experts import SMALLEST, forgotten, share, weigh
 from liquid_mono3d_ros.liquid.measurement import Measurement
 from liquid_mono3d_ros.liquid.motion import (
     I3,
-    I9,
     STATE,
     MotionBank,
     fall,
@@ -50,6 +51,11 @@ class Innovation:
     y: Array
     S: Array
     cross: Array
+
+    @cached_property
+    def inverse(self) -> tuple[Array, Array]:
+        """Inverse of ``S``, and the logarithm of its determinant."""
+        return invert(self.S)
 
 
 def birth(
@@ -118,7 +124,7 @@ def mix(bank: MotionBank, belief: Belief, dt: Array | float) -> Belief:
     log_w = belief.log_w
     if log_w.shape[1] > 1:
         log_w = share(log_w, forgotten(bank.hedge_rate, dt), bank.prior)
-    return replace(belief, x=x, P=P, log_mu=log_mu, C=C, log_w=log_w)
+    return belief.but(x=x, P=P, log_mu=log_mu, C=C, log_w=log_w)
 
 
 def propagate(
@@ -155,7 +161,7 @@ def propagate(
         fading = np.exp(-np.asarray(dt, dtype=float) / bank.bias_time)[..., None, None, None]
         C = F @ C * fading
     since, shift = mixed.since + dt, np.zeros_like(mixed.shift)
-    moved = replace(mixed, x=x, P=symmetric(P), C=C, since=since, shift=shift)
+    moved = mixed.but(x=x, P=symmetric(P), C=C, since=since, shift=shift)
     return moved, after_before.swapaxes(-1, -2)
 
 
@@ -192,7 +198,11 @@ def weights(bank: MotionBank, belief: Belief) -> Array:
     """Return the probability of each model, over all experts, (N, M)."""
     if belief.log_w.shape[1] == 1:
         return np.exp(belief.log_mu)
-    whole: Array = np.exp(belief.log_mu + belief.log_w[:, bank.expert])
+    log_w = belief.log_w[:, : len(bank.owned)]
+    if bank.guests:
+        log_w = log_w.copy()
+        log_w[:, 0] = np.logaddexp.reduce(belief.log_w[:, [0, *range(-bank.guests, 0)]], axis=1)
+    whole: Array = np.exp(belief.log_mu + log_w[:, bank.expert])
     return whole
 
 
@@ -214,15 +224,20 @@ def moments(mu: Array, x: Array, P: Array) -> tuple[Array, Array]:
 
 def innovate(predicted: Belief, measurement: Measurement) -> Innovation:
     """Compare N measurements with what every model expects."""
-    H = measurement.H[:, None]  # (N, 1, D, 3)
-    cross = predicted.P[..., :3] @ H.swapaxes(-1, -2)  # (N, M, 9, D)
-    y = measurement.z[:, None] - (H @ predicted.x[..., :3, None])[..., 0]  # (N, M, D)
+    R = measurement.R[:, None]
+    if measurement.is_position:
+        cross, y = predicted.P[..., :3], measurement.z[:, None] - predicted.x[..., :3]
+        S = cross[..., :3, :] + R
+    else:
+        H = measurement.H[:, None]  # (N, 1, D, 3)
+        cross = predicted.P[..., :3] @ H.swapaxes(-1, -2)  # (N, M, 9, D)
+        y = measurement.z[:, None] - (H @ predicted.x[..., :3, None])[..., 0]  # (N, M, D)
+        S = H @ cross[..., :3, :] + R
     if not measurement.B.size:
-        return Innovation(y, H @ cross[..., :3, :] + measurement.R[:, None], cross)
+        return Innovation(y, S, cross)
     G = measurement.root[:, None]  # (N, 1, 3, 3)
     shared = widen(predicted).C @ G  # (N, M, 9, 3)
-    S = cross[..., :3, :] + measurement.R[:, None] + _slow(shared, G)
-    return Innovation(y, S, cross + shared)
+    return Innovation(y, S + _slow(shared, G), cross + shared)
 
 
 def surprise(x: Array, P: Array, measurement: Measurement, C: Array | None = None) -> Array:
@@ -240,7 +255,7 @@ def surprise(x: Array, P: Array, measurement: Measurement, C: Array | None = Non
         G = measurement.root
         S = S + _slow(np.zeros((len(x), STATE, 3)) if C is None or not C.size else C @ G, G)
     y = measurement.z - (H @ x[:, :3, None])[..., 0]
-    return _squared_length(np.linalg.inv(S), y)
+    return _squared_length(invert(S)[0], y)
 
 
 def log_densities(
@@ -253,9 +268,11 @@ def log_densities(
         measurement: The same ones.
         log_r: Logarithm of what each model scales the white noise by, (N, M).
     """
-    S, y = _inflated(innovation.S, measurement, log_r), innovation.y
-    log_det = np.linalg.slogdet(S)[1] + y.shape[-1] * LOG_TWO_PI
-    log_density: Array = -(_squared_length(np.linalg.inv(S), y) + log_det) / 2
+    y, (S_inverse, log_det) = innovation.y, innovation.inverse
+    if log_r is not None:
+        S_inverse, log_det = invert(_inflated(innovation.S, measurement, log_r))
+    log_det = log_det + y.shape[-1] * LOG_TWO_PI
+    log_density: Array = -(_squared_length(S_inverse, y) + log_det) / 2
     return log_density
 
 
@@ -274,7 +291,7 @@ def hedge(
     joint = predicted.log_mu + log_densities(innovation, measurement, log_r)  # (N, M)
     losses = -np.stack([_log_sum_exp(joint[:, own], axis=1) for own in bank.spans], axis=1)
     log_w, loss = weigh(predicted.log_w, losses)
-    return replace(predicted, log_w=log_w), losses, loss
+    return predicted.but(log_w=log_w), losses, loss
 
 
 def correct(
@@ -309,35 +326,38 @@ def correct(
     s = distrust[:, None] if distrust.ndim == 1 else distrust  # (N, 1) or (N, M)
     if not bank.gates_all:
         s = np.where(bank.gated, s, 1.0)
-    S, y = _inflated(found.S, measurement, log_r), found.y
+    S, y, (S_inverse, log_det) = found.S, found.y, found.inverse
     if log_r is not None:
-        R = R * np.exp(log_r)[..., None, None]
-    S_inverse = np.linalg.inv(S)
+        S, R = _inflated(S, measurement, log_r), R * np.exp(log_r)[..., None, None]
+        S_inverse, log_det = invert(S)
     K = found.cross @ S_inverse / s[..., None, None]
     noise = R + (s[..., None, None] - 1.0) * S
-    I_KH = np.empty_like(predicted.P)
-    I_KH[:] = I9
-    I_KH[..., :3] -= K @ H
     C, root, has_bias = predicted.C, predicted.root, measurement.B.size > 0
     if has_bias:
         root = measurement.root
         G = root[:, None]  # (N, 1, 3, 3)
         noise = noise + G @ G
-    P = I_KH @ predicted.P @ I_KH.swapaxes(-1, -2)
-    P = P + K @ noise @ K.swapaxes(-1, -2)  # Joseph: stays positive
+    # Joseph, (I − K H) P (I − K H)ᵀ + K noise Kᵀ: an inexact gain harms in second order only.
+    if measurement.is_position:
+        left = predicted.P - K @ predicted.P[..., :3, :]
+        left_H = left[..., :3]
+    else:
+        left = predicted.P - K @ (H @ predicted.P[..., :3, :])
+        left_H = left[..., :3] @ H.swapaxes(-1, -2)
+    P = left - (left_H - K @ noise) @ K.swapaxes(-1, -2)
     if predicted.knows_bias:
-        C = I_KH @ C
+        C = C - K @ (H @ C[..., :3, :])
     if has_bias:
         KG = K @ G
         shared = C @ KG.swapaxes(-1, -2)
         P = P - (shared + shared.swapaxes(-1, -2))
         C = C - KG
     x = predicted.x + (K @ y[..., None])[..., 0]
-    log_det = np.linalg.slogdet(S)[1] + y.shape[-1] * (np.log(s) + LOG_TWO_PI)
+    log_det = log_det + y.shape[-1] * (np.log(s) + LOG_TWO_PI)
     log_mu = predicted.log_mu - (_squared_length(S_inverse, y) / s + log_det) / 2  # (N, M)
     if delta is not None:
         log_mu = log_mu + delta
-    return replace(predicted, x=x, P=P, C=C, root=root, log_mu=_probabilities(bank, log_mu))
+    return predicted.but(x=x, P=P, C=C, root=root, log_mu=_probabilities(bank, log_mu))
 
 
 def symmetric(P: Array) -> Array:
@@ -368,7 +388,7 @@ def _inflated(S: Array, measurement: Measurement, log_r: Array | None) -> Array:
 def _probabilities(bank: MotionBank, log_weight: Array) -> Array:
     """Normalise log weights (N, M) within each expert, each at least about the floor."""
     parts = []
-    for own in bank.spans:
+    for own in bank.owned:
         log_mu: Array = log_weight[:, own]
         log_mu = log_mu - _log_sum_exp(log_mu, axis=-1)[:, None]
         log_mu = np.maximum(log_mu, np.log(bank.floor))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, lru_cache
+from math import prod
 
 import numpy as np
 
 from liquid_mono3d_ros.checks import Array
 from liquid_mono3d_ros.liquid.motion import STATE
-from liquid_mono3d_ros.liquid.rows import Chosen, Rows
+from liquid_mono3d_ros.liquid.rows import ALL, Chosen, Rows
 
 
 def _unsaid() -> Array:
@@ -99,9 +101,147 @@ class Belief(Rows):
         return super().put(rows, other)
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Where a track's row of numbers keeps what.
+
+    Attributes:
+        shapes: Name → shape, in the order of the row; ``hidden`` is float32, two a number.
+    """
+
+    shapes: tuple[tuple[str, tuple[int, ...]], ...]
+
+    @cached_property
+    def first(self) -> dict[str, int]:
+        """Name → place of its first number."""
+        ends = np.cumsum([0, *(_length(name, shape) for name, shape in self.shapes)]).tolist()
+        return {name: end for (name, _), end in zip(self.shapes, ends[:-1], strict=True)}
+
+    @cached_property
+    def width(self) -> int:
+        """How many numbers a row has."""
+        return sum(_length(name, shape) for name, shape in self.shapes)
+
+    @cached_property
+    def knows_bias(self) -> bool:
+        """Whether there is room for a bias."""
+        return "C" in self.first
+
+    def view(self, rows: Array, name: str) -> Array:
+        """Return one of the arrays in N rows, without copying it."""
+        shape = dict(self.shapes)[name]
+        first = self.first[name]
+        part = rows[:, first : first + _length(name, shape)]
+        if name == "hidden":
+            return part.view(np.float32)[:, : shape[0]]
+        return part.reshape(len(rows), *shape)
+
+
+def _length(name: str, shape: tuple[int, ...]) -> int:
+    return (shape[0] + 1) // 2 if name == "hidden" else prod(shape)
+
+
+@lru_cache
+def belief_layout(models: int, experts: int, units: int, *, knows_bias: bool) -> Layout:
+    """Return the layout of a belief's rows; what only a network changes comes last."""
+    slow = (("C", (models, STATE, 3)), ("root", (3, 3))) if knows_bias else ()
+    return Layout(
+        (
+            ("x", (models, STATE)),
+            ("P", (models, STATE, STATE)),
+            ("log_mu", (models,)),
+            *slow,
+            ("log_w", (experts,)),
+            ("memory", (6,)),
+            ("log_q", ()),
+            ("log_r", ()),
+            ("log_scale", (2,)),
+            ("shift", (6,)),
+            ("tilt", (5,)),
+            ("lead", (6,)),
+            ("tau", ()),
+            ("since", ()),
+            ("hidden", (units,)),
+        )
+    )
+
+
+class PackedBelief(Belief):
+    """A belief that keeps each track in one row of numbers; its arrays are views of them.
+
+    Args:
+        layout: Of the rows.
+        rows: (N, width).
+    """
+
+    layout: Layout
+    rows: Array
+
+    def __init__(self, layout: Layout, rows: Array) -> None:
+        self.__dict__["layout"], self.__dict__["rows"] = layout, rows
+
+    def __getattr__(self, name: str) -> Array:
+        if name not in self.__dataclass_fields__:
+            raise AttributeError(name)
+        known = name in self.layout.first
+        view = self.layout.view(self.rows, name) if known else self._without_bias(name)
+        self.__dict__[name] = view
+        return view
+
+    def _without_bias(self, name: str) -> Array:
+        n, m = self.log_mu.shape
+        return np.zeros((n, m, STATE, 0) if name == "C" else (n, 0, 0))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def but(self, **arrays: Array) -> Belief:  # type: ignore[override]
+        """Return the same with other arrays, each by itself."""
+        return unpack(self).but(**arrays)
+
+    def take(self, rows: Chosen) -> PackedBelief:
+        """Return the chosen rows."""
+        return self if rows is ALL else PackedBelief(self.layout, self.rows[rows])
+
+    def join(self, other: Belief) -> PackedBelief:
+        """Return these rows followed by the rows of ``other``."""
+        if self.knows_bias != other.knows_bias:
+            return pack(widen(self)).join(widen(other))
+        return PackedBelief(self.layout, np.concatenate((self.rows, pack(other).rows)))
+
+    def put(self, rows: Chosen, other: Belief) -> PackedBelief:
+        """Return these rows with the chosen ones replaced by those of ``other``."""
+        if self.knows_bias != other.knows_bias:
+            return pack(widen(self)).put(rows, widen(other))
+        if rows is ALL:
+            return pack(other)
+        changed = self.rows.copy()
+        changed[rows] = pack(other).rows
+        return PackedBelief(self.layout, changed)
+
+
+def pack(belief: Belief) -> PackedBelief:
+    """Return the same belief with each track in one row."""
+    if isinstance(belief, PackedBelief):
+        return belief
+    (n, models), units = belief.log_mu.shape, belief.hidden.shape[1]
+    layout = belief_layout(models, belief.log_w.shape[1], units, knows_bias=belief.knows_bias)
+    packed = PackedBelief(layout, np.zeros((n, layout.width)))
+    for name in layout.first:
+        getattr(packed, name)[...] = getattr(belief, name)
+    return packed
+
+
+def unpack(belief: Belief) -> Belief:
+    """Return the same belief as arrays by themselves, to be changed one by one."""
+    if not isinstance(belief, PackedBelief):
+        return belief
+    return Belief(*[getattr(belief, each.name) for each in fields(Belief)])
+
+
 def widen(belief: Belief) -> Belief:
     """Make room for a bias, so far uncorrelated."""
     if belief.knows_bias:
         return belief
-    n = len(belief)
-    return replace(belief, C=np.zeros((*belief.x.shape, 3)), root=np.zeros((n, 3, 3)))
+    n, loose = len(belief), unpack(belief)
+    return replace(loose, C=np.zeros((*loose.x.shape, 3)), root=np.zeros((n, 3, 3)))

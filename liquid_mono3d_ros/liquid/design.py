@@ -32,7 +32,7 @@ class Design:
         speed_sigma: Standard deviation of a newborn track's velocity, each component, m/s.
         adviser: The network that leads the liquid expert; None without one.
         watched: Whether what goes on inside the network is worked out for a reader.
-        kernel: The bank's step in C; None without it.
+        kernel: The step in C; None without it.
     """
 
     experts: tuple[str, ...]
@@ -56,8 +56,13 @@ class Design:
 
     def falling(self, gravity: Array) -> Design:
         """Return the same for another gravity, (3,) m/s²."""
-        bank = replace(self.bank, gravity=gravity)
-        return replace(self, bank=bank, kernel=load_bank(bank, self.led) if self.kernel else None)
+        design = replace(self, bank=replace(self.bank, gravity=gravity))
+        return design.with_kernel() if self.kernel else design
+
+    def with_kernel(self) -> Design:
+        """Return the same with the step in C, where the library is built."""
+        kernel = load_bank(self.bank, self.gate[3], self.adviser, self.led)
+        return replace(self, kernel=kernel)
 
 
 @dataclass(frozen=True)
@@ -94,12 +99,25 @@ class FilterSettings(Settings):
     confirm_window: int = setting(
         5, "Updates from birth in which they must come, else the track is deleted", bounds=(1, 100)
     )
+    confirm_by: str = setting(
+        "count",
+        "count: so many measurements; persistence: the probability that the track lasts, from the "
+        "end of the window on an even chance and so many measurements; doubtful tracks wait",
+        choices=("count", "persistence"),
+    )
+    persistence_threshold: float = setting(
+        0.8, "A track is confirmed by persistence that lasts so probably", bounds=(0.5, 0.9999)
+    )
+    persistence_weights: str = setting(
+        "", "Path of the weights that judge which tracks last; empty: those of the package"
+    )
     coast_time: float = setting(
         1.0, "A track not measured for longer is deleted", unit="s", bounds=(0.0, 30.0)
     )
     late_window: float = setting(
         0.5,
-        "Points at most so much older than the newest are dropped; older still, the clock jumped",
+        "Points at most so much older than the newest are put where they belong, and what came "
+        "after is filtered again; older still, the clock jumped; 0: none are late",
         unit="s",
         bounds=(0.0, 60.0),
     )
@@ -207,7 +225,10 @@ def design_filter(
     experts = experts or EXPERTS[settings.filter]
     if adviser is not None:
         settings = replace(settings, **adviser.bank)
-    models = [_models(settings, name) for name in experts]
+    # What only reads the bank's output needs no bank of its own beside one that is the same.
+    reads = adviser is not None and adviser.is_open and len(experts) > 1
+    guests = int(reads and (experts[0], experts[-1]) == ("imm", "liquid"))
+    models = [_models(settings, name) for name in experts[: len(experts) - guests]]
     accelerates, falls, gated, noise, share = (
         np.concatenate([part[k] for part in models]) for k in range(5)
     )
@@ -225,16 +246,18 @@ def design_filter(
         settings.bias_time,
         settings.hedge_rate,
         np.array([PRIOR[name] for name in experts]) / sum(PRIOR[name] for name in experts),
+        guests,
     )
     rules = LifeRules(
         settings.confirm_measurements,
         settings.confirm_window,
         nanoseconds(settings.coast_time),
         settings.rejections_before_restart,
+        settings.persistence_threshold if settings.confirm_by == "persistence" else 0.0,
     )
     gate = {d: chi2_gate(settings.gate_probability, d) for d in (2, 3)}
     design = Design(experts, bank, rules, gate, settings.initial_speed, adviser)
-    return replace(design, kernel=load_bank(bank, design.led)) if use_native else design
+    return design.with_kernel() if use_native else design
 
 
 def gravity_in(settings: FilterSettings, frame_id: str) -> Array:

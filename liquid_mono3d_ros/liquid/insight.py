@@ -9,6 +9,7 @@ import numpy as np
 from liquid_mono3d_ros.checks import Array
 from liquid_mono3d_ros.liquid.belief import Belief
 from liquid_mono3d_ros.liquid.design import Design
+from liquid_mono3d_ros.liquid.guidance import tilted
 from liquid_mono3d_ros.liquid.lifecycle import Lives
 
 MODELS = ("steady", "turning", "hard", "abrupt", "falling")
@@ -23,7 +24,7 @@ class Insight:
         stamp: ns.
         track_id: (N,) uint64.
         models: Expert and model of each of M models.
-        probability: Of each model within its expert, (N, M).
+        probability: Of each model within its expert, as the output weighs them, (N, M).
         experts: Names of the E experts.
         weight: Of each expert, (N, E).
         log_r: Logarithm of what the network scaled the last measurement's noise by, (N,).
@@ -49,11 +50,15 @@ def look_inside(design: Design, belief: Belief, lives: Lives, stamp: int) -> Ins
         for expert, own in zip(design.experts, design.bank.spans, strict=True)
         for model in MODELS[: own.stop - own.start]
     ]
+    each = [
+        tilted(design, belief) if e == design.led else belief.log_mu[:, own]
+        for e, own in enumerate(design.bank.spans)
+    ]
     return Insight(
         stamp=stamp,
         track_id=lives.track_id,
         models=tuple(models),
-        probability=np.exp(belief.log_mu),
+        probability=np.exp(np.concatenate(each, axis=1)),
         experts=design.experts,
         weight=np.exp(belief.log_w),
         log_r=belief.log_r,

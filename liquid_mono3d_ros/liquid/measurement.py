@@ -11,7 +11,7 @@ import numpy as np
 
 from liquid_mono3d_ros.checks import Array
 from liquid_mono3d_ros.liquid.motion import I3
-from liquid_mono3d_ros.liquid.rows import Rows
+from liquid_mono3d_ros.liquid.rows import Chosen, Rows
 from liquid_mono3d_ros.records import Kind, Points3D
 
 SMALLEST_SIGMA = 1e-5
@@ -50,6 +50,19 @@ class Measurement(Rows):
     def is_position(self) -> bool:
         """Whether the whole position is measured."""
         return bool(self.z.shape[1] == 3)
+
+    def among(self, rows: Chosen, n: int) -> Measurement:
+        """Return measurements of N tracks: these of the chosen ones, nothing of the others."""
+        d = self.z.shape[1]
+        spread = Measurement(
+            np.zeros((n, d)), np.zeros((n, d, 3)), np.zeros((n, d, d)) + np.eye(d),
+            np.zeros((n, *self.B.shape[1:])),
+        ).put(rows, self)  # fmt: skip
+        if self.B.size:
+            root = np.zeros((n, 3, 3))
+            root[rows] = self.root
+            spread.__dict__["root"] = root
+        return spread
 
     @cached_property
     def root(self) -> Array:

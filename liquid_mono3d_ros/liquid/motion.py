@@ -56,6 +56,8 @@ class MotionBank:
         bias_time: Time constant of the slow error of measurements, s.
         hedge_rate: How often the experts' weights are drawn towards ``prior``, 1/s.
         prior: Weight of each expert at first, (E,), sum 1; empty for equal ones.
+        guests: How many experts, the last ones, have no models of their own and read those of
+            the first.
     """
 
     accelerates: Array
@@ -71,6 +73,7 @@ class MotionBank:
     bias_time: float = 5.0
     hedge_rate: float = 0.1
     prior: Array = field(default_factory=_unsaid)
+    guests: int = 0
 
     def __post_init__(self) -> None:
         m = len(self)
@@ -83,17 +86,22 @@ class MotionBank:
             if not len(getattr(self, name)):
                 object.__setattr__(self, name, value)
         if not len(self.prior):
-            experts = int(self.expert[-1]) + 1
+            experts = int(self.expert[-1]) + 1 + self.guests
             object.__setattr__(self, "prior", np.full(experts, 1 / experts))
 
     def __len__(self) -> int:
         return len(self.noise)
 
     @cached_property
-    def spans(self) -> tuple[slice, ...]:
-        """The models of each expert."""
+    def owned(self) -> tuple[slice, ...]:
+        """The models of each expert that has some."""
         first = np.searchsorted(self.expert, np.arange(self.expert[-1] + 2))
         return tuple(map(slice, first[:-1].tolist(), first[1:].tolist()))
+
+    @cached_property
+    def spans(self) -> tuple[slice, ...]:
+        """The models that each expert reads."""
+        return self.owned + self.owned[:1] * self.guests
 
     @cached_property
     def gates_all(self) -> bool:

@@ -1,270 +1,265 @@
-"""The bank's step in C, where the library is built: the numbers of ``bank`` to 1e-9, sooner."""
+"""The filter's step in C, where the library is built: the numbers of ``guidance``, sooner.
+
+One call takes N tracks ahead in time, compares them with the measurements, asks the network,
+corrects them, and tells the result. A track is a row of numbers, before and after.
+"""
 
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from liquid_mono3d_ros.checks import Array
-from liquid_mono3d_ros.liquid.bank import Innovation
-from liquid_mono3d_ros.liquid.belief import Belief, widen
+from liquid_mono3d_ros.liquid.advice import Adviser
+from liquid_mono3d_ros.liquid.belief import (
+    Belief,
+    Layout,
+    PackedBelief,
+    belief_layout,
+    pack,
+    widen,
+)
 from liquid_mono3d_ros.liquid.measurement import Measurement
 from liquid_mono3d_ros.liquid.motion import STATE, MotionBank
 from liquid_mono3d_ros.liquid.rnn import native as kernels
 
-MOST_MODELS = 32
+MOST_MODELS, MOST_EXPERTS = 32, 4
 """As many fit into the library's work space."""
+LANES = 4
+"""So many tracks go side by side."""
+WIDE_ANSWERS = 32
+_LINKED, _WATCHED, _MOVING = 1, 2, 4
 _N, _D, _P = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 
 
-class _Bank(ctypes.Structure):
+class _Layout(ctypes.Structure):
+    _fields_ = tuple(
+        (name, _N)
+        for name in (
+            *("x", "P", "log_mu", "C", "root", "log_w", "memory", "log_q", "log_r", "log_scale"),
+            *("shift", "tilt", "lead", "tau", "since", "hidden", "width"),
+        )
+    )
+
+
+class _Told(ctypes.Structure):
+    _fields_ = tuple(
+        (name, _N)
+        for name in (
+            *("x", "P", "stretch", "strain", "losses", "whole"),
+            *("before", "before_P", "cross", "bias_before", "bias_after", "width"),
+        )
+    )
+
+
+class _Filter(ctypes.Structure):
     _fields_ = (
-        *[(name, _N) for name in ("models", "experts", "led")],
-        ("first", _P),
-        *[(name, _P) for name in ("accelerates", "falls", "gated")],
+        *[(name, _N) for name in ("models", "experts", "owners", "led", "open", "tilts")],
+        *[(name, _P) for name in ("first", "last", "accelerates", "falls", "gated")],
         *[(name, _P) for name in ("noise", "share", "gravity", "prior")],
         *[(name, _D) for name in ("held", "switch_rate", "log_floor", "bias_time", "hedge_rate")],
+        ("gate", _D),
+        *[(name, _P) for name in ("cell", "run", "heads", "heads_bias")],
+        ("row", _Layout),
+        ("told", _Told),
     )
 
 
-class _Belief(ctypes.Structure):
-    _fields_ = tuple((name, _P) for name in ("x", "P", "log_mu", "C", "log_w"))
-
-
-class _Measured(ctypes.Structure):
-    _fields_ = tuple((name, _P) for name in ("z", "R", "root"))
-
-
-class _Compared(ctypes.Structure):
-    _fields_ = tuple(
-        (name, _P) for name in ("y", "S", "mean", "whole", "surprise", "loss", "together", "log_w")
-    )
-
-
-@dataclass(frozen=True)
-class Ahead:
-    """N tracks moved ahead in time.
+class Told:
+    """What a step tells of N tracks; without a network or a link, some of it is left out.
 
     Attributes:
-        belief: Of the models.
-        x: Mean of all together, (N, 9).
+        belief: After the step.
+        x: Mean of what the filter says, (N, 9).
         P: Its covariance, (N, 9, 9).
-        cross: Covariance of the state before with the state after, (N, 9, 9); None unless asked.
-        bias: Covariance of the state before with the bias, (N, 9, 3), or (N, 9, 0).
+        stretch: By what the network scales its standard deviations, (N, 9).
+        strain: Squared distance of the measurement over that of the gate, (N,).
+        losses: Minus the log density of the measurement by each expert, (N, E).
+        whole: Covariance of all models of all experts as they are, (N, 9, 9).
+        before: Mean of all models before the measurement, (N, 9).
+        before_P: Its covariance, (N, 9, 9).
+        cross: Covariance of the state before the step with that before the measurement,
+            (N, 9, 9).
+        bias_before: Covariance of the state before the step with the bias, (N, 9, 3).
+        bias_after: The same before the measurement.
     """
 
-    belief: Belief
-    x: Array
-    P: Array
-    cross: Array | None
-    bias: Array
+    def __init__(self, belief: Belief, layout: Layout, rows: Array) -> None:
+        self.belief, self._layout, self._rows = belief, layout, rows
 
+    @classmethod
+    def of(cls, belief: Belief, **arrays: Array) -> Told:
+        """Return what is known by name."""
+        told = cls(belief, Layout(()), np.zeros((len(belief), 0)))
+        told.__dict__.update(arrays)
+        return told
 
-@dataclass(frozen=True)
-class Comparison:
-    """N measurements of D numbers against what every model and every expert expected.
-
-    Attributes:
-        innovation: Of the models.
-        mean: Innovation of each of E experts, (N, E, D) m.
-        whole: Its covariance, (N, E, D, D) m².
-        surprise: Its squared length, (N, E).
-        loss: Minus the log density by each expert, (N, E).
-        together: Squared length of the innovation of all experts together, (N,).
-        log_w: Logarithm of the experts' weights after the measurement, (N, E).
-    """
-
-    innovation: Innovation
-    mean: Array
-    whole: Array
-    surprise: Array
-    loss: Array
-    together: Array
-    log_w: Array
+    def __getattr__(self, name: str) -> Array:
+        if name.startswith("__") or name not in self._layout.first:
+            raise AttributeError(name)
+        view = self._layout.view(self._rows, name)
+        self.__dict__[name] = view
+        return view
 
 
 class NativeBank:
-    """A bank's step in C. Keeps no state, only the bank as the library reads it.
+    """The filter's step in C. Keeps no state, only the filter as the library reads it.
 
     Args:
         library: As ``native.library("bank")`` returns it.
         bank: M models.
-        led: Number of the expert that a network leads; −1 for none.
+        gate: Squared distance of a position beyond which it is distrusted.
+        adviser: Leads an expert.
+        led: Number of that expert; −1 for none.
     """
 
-    def __init__(self, library: Any, bank: MotionBank, led: int = -1) -> None:
-        self.bank, self._library = bank, library
-        first = [own.start for own in bank.spans] + [len(bank)]
-        self._keep = {
-            "first": np.array(first, dtype=np.int64),
+    def __init__(
+        self,
+        library: Any,
+        bank: MotionBank,
+        gate: float,
+        adviser: Adviser | None = None,
+        led: int = -1,
+    ) -> None:
+        self.bank, self._step = bank, library.bank_step
+        self._made_of = bank, gate, adviser, led
+        self._keep: dict[str, Any] = {
+            "first": np.array([own.start for own in bank.spans], dtype=np.int64),
+            "last": np.array([own.stop for own in bank.spans], dtype=np.int64),
             **{n: getattr(bank, n).astype(np.uint8) for n in ("accelerates", "falls", "gated")},
             **{n: getattr(bank, n).astype(float) for n in ("noise", "share", "gravity", "prior")},
         }
-        self._struct = _Bank(
-            models=len(bank),
-            experts=len(bank.spans),
-            led=led,
-            held=bank.acceleration_sigma**2,
-            switch_rate=bank.switch_rate,
-            log_floor=np.log(bank.floor),
-            bias_time=bank.bias_time,
-            hedge_rate=bank.hedge_rate,
-            **{name: array.ctypes.data for name, array in self._keep.items()},
+        known: dict[str, Any] = {
+            "models": len(bank),
+            "experts": len(bank.spans),
+            "owners": len(bank.owned),
+            "led": led,
+            "open": adviser is not None and adviser.is_open,
+            "tilts": adviser is not None and adviser.tilts,
+            "held": bank.acceleration_sigma**2,
+            "switch_rate": bank.switch_rate,
+            "log_floor": np.log(bank.floor),
+            "bias_time": bank.bias_time,
+            "hedge_rate": bank.hedge_rate,
+            "gate": gate,
+        }
+        units = 0
+        if adviser is not None:
+            units, known = adviser.units, known | self._network(adviser)
+        known |= {name: array.ctypes.data for name, array in self._keep.items()}
+        self._filters = tuple(
+            self._for_layout(known, units, knows_bias=slow) for slow in (False, True)
         )
-        self._address, self._led = ctypes.addressof(self._struct), led
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return load_bank, (self.bank, self._led)
+        return load_bank, self._made_of
 
-    def advance(
-        self, belief: Belief, dt: float, log_q: Array | None = None, *, linked: bool = True
-    ) -> Ahead:
-        """Do what ``mix`` and ``propagate`` do, and ``collapse``.
+    def step(
+        self,
+        belief: Belief,
+        dt: Array | float | None,
+        measurement: Measurement | None = None,
+        seen: Array | None = None,
+        *,
+        linked: bool = False,
+        watched: bool = False,
+    ) -> Told:
+        """Do what ``guidance.step`` does.
 
         Args:
             belief: N tracks.
-            dt: s.
-            log_q: Logarithm of what the led expert's process noise is scaled by, (N,).
-            linked: Whether to work out ``cross``.
+            dt: s, a number or (N,); None to stay where they are.
+            measurement: N measurements of the position, None for none.
+            seen: Which tracks have one, (N,) bool; None for all.
+            linked: Whether to tell what links the state with the state before.
+            watched: Whether to work out the cell's time constants.
         """
-        n, m, _, k = belief.C.shape
-        new = _room(n, m, k, belief.log_w.shape[1])
-        x, P = np.empty((n, STATE)), np.empty((n, STATE, STATE))
-        cross = np.empty((n, STATE, STATE)) if linked else None
-        bias = np.empty((n, STATE, k))
-        scale = None if log_q is None else _dense(log_q)
-        self._library.bank_advance(
-            self._address, n, dt, _belief(belief), _struct(_Belief, **new),
-            _at(scale), _at(x), _at(P), _at(cross), _at(bias) if k else None,
-        )  # fmt: skip
-        shift, since = np.zeros_like(belief.shift), belief.since + dt
-        return Ahead(replace(belief, **new, shift=shift, since=since), x, P, cross, bias)
+        z = R = root = each = None
+        flags = _LINKED if linked else 0
+        if watched:
+            flags |= _WATCHED
+        if measurement is not None:
+            z, R = _dense(measurement.z), _dense(measurement.R)
+            if measurement.B.size:
+                belief, root = widen(belief), _dense(measurement.root)
+        if dt is None:
+            dt = 0.0
+        else:
+            flags |= _MOVING
+            if isinstance(dt, np.ndarray):
+                each, dt = _dense(np.broadcast_to(dt, (len(belief),))), 0.0
+        packed = pack(belief)
+        rows, layout = packed.rows, packed.layout
+        address, answers, _ = self._filters[layout.knows_bias]
+        n = len(rows)
+        new, told = np.empty((n, layout.width)), np.empty((n, answers.width))
+        if n:
+            self._step(
+                address, n, dt, _at(each), _at(rows), _at(new), _at(told),
+                _at(z), _at(R), _at(root), _at(seen), flags,
+            )  # fmt: skip
+        return Told(PackedBelief(layout, new), answers, told)
 
-    def compare(
-        self, belief: Belief, measurement: Measurement, log_r: Array | None = None
-    ) -> Comparison:
-        """Do what ``innovate`` and ``hedge`` do, for positions.
+    def _network(self, adviser: Adviser) -> dict[str, Any]:
+        """Return what the library reads of the network; its work space is for four tracks."""
+        step, units = adviser.step, adviser.units
+        cell = step.native_cell(LANES)
+        heads = np.zeros((units, WIDE_ANSWERS), dtype=np.float32)
+        heads[:, : adviser.heads.shape[1]] = adviser.heads
+        bias = np.zeros(WIDE_ANSWERS, dtype=np.float32)
+        bias[: len(adviser.bias)] = adviser.bias
+        self._keep |= {"heads": heads, "heads_bias": bias}
+        self._cell = cell
+        run = ctypes.cast(cell.run, _P).value
+        return {"cell": cell.address, "run": run}
 
-        Args:
-            belief: N tracks, predicted.
-            measurement: N measurements of the position.
-            log_r: Logarithm of what the led expert scales the white noise by, (N,).
-        """
-        (n, m), e = belief.log_mu.shape, belief.log_w.shape[1]
-        found = Comparison(
-            Innovation(np.empty((n, m, 3)), np.empty((n, m, 3, 3)), np.empty((0, 0, 0, 0))),
-            np.empty((n, e, 3)),
-            np.empty((n, e, 3, 3)),
-            np.empty((n, e)),
-            np.empty((n, e)),
-            np.empty(n),
-            np.empty((n, e)),
+    def _for_layout(
+        self, known: dict[str, Any], units: int, *, knows_bias: bool
+    ) -> tuple[int, Layout, _Filter]:
+        m, e = known["models"], known["experts"]
+        layout = belief_layout(m, e, units, knows_bias=knows_bias)
+        told = answer_layout(e)
+        row = _Layout(**{"C": -1, "root": -1, **layout.first, "width": layout.width})
+        struct = _Filter(**known, row=row, told=_Told(**told.first, width=told.width))
+        return ctypes.addressof(struct), told, struct
+
+
+@lru_cache
+def answer_layout(experts: int) -> Layout:
+    """Return where a row of ``Told`` keeps what."""
+    square = (STATE, STATE)
+    return Layout(
+        (
+            ("x", (STATE,)),
+            ("P", square),
+            ("stretch", (STATE,)),
+            ("strain", ()),
+            ("losses", (experts,)),
+            ("whole", square),
+            ("before", (STATE,)),
+            ("before_P", square),
+            ("cross", square),
+            ("bias_before", (STATE, 3)),
+            ("bias_after", (STATE, 3)),
         )
-        scale = None if log_r is None else _dense(log_r)
-        self._library.bank_compare(
-            self._address, n, _belief(belief), _measured(measurement), _at(scale),
-            _compared(found),
-        )  # fmt: skip
-        return found
-
-    def correct(
-        self,
-        predicted: Belief,
-        measurement: Measurement,
-        found: Comparison,
-        distrust: Array,
-        log_r: Array | None = None,
-        delta: Array | None = None,
-    ) -> Belief:
-        """Do what ``bank.correct`` does, for positions.
-
-        Args:
-            predicted: N tracks.
-            measurement: N measurements of the position.
-            found: By ``compare``.
-            distrust: Of each expert, at least 1, (N, E).
-            log_r: Logarithm of what the led expert scales the white noise by, (N,).
-            delta: Added to the logarithm of the probability of each of its models.
-        """
-        if measurement.B.size:
-            predicted = widen(predicted)
-        n, m, _, k = predicted.C.shape
-        new = _room(n, m, k, 0)
-        scale = None if log_r is None else _dense(log_r)
-        added = None if delta is None else _dense(delta)
-        trust = _dense(distrust)
-        self._library.bank_correct(
-            self._address, n, _belief(predicted), _measured(measurement), _compared(found),
-            _at(trust), _at(scale), _at(added), _struct(_Belief, **new),
-        )  # fmt: skip
-        if measurement.B.size:
-            new["root"] = measurement.root
-        return replace(predicted, **new)
-
-    def collapse(self, belief: Belief) -> tuple[Array, Array, Array, Array]:
-        """Return means (N, E, 9) and covariances (N, E, 9, 9) of the experts, and of all."""
-        n, e = belief.log_w.shape
-        means, wholes = np.empty((n, e, STATE)), np.empty((n, e, STATE, STATE))
-        x, P = means[:, 0], wholes[:, 0]
-        if e > 1:
-            x, P = np.empty((n, STATE)), np.empty((n, STATE, STATE))
-        self._library.bank_collapse(
-            self._address, n, _belief(belief), _at(means), _at(wholes), _at(x), _at(P),
-        )  # fmt: skip
-        return means, wholes, x, P
+    )
 
 
-def load_bank(bank: MotionBank, led: int = -1) -> NativeBank | None:
-    """Return the bank in C, or None where the library is not built or too small for it."""
+def load_bank(
+    bank: MotionBank, gate: float, adviser: Adviser | None = None, led: int = -1
+) -> NativeBank | None:
+    """Return the step in C, or None where the library is not built, or is not for it."""
     library = kernels.library("bank")
-    if library is None or len(bank) > MOST_MODELS:
+    if library is None or not library.is_fast():
         return None
-    return NativeBank(library, bank, led)
-
-
-def _room(n: int, m: int, k: int, e: int) -> dict[str, Array]:
-    """Return new arrays for a belief."""
-    new = {
-        "x": np.empty((n, m, STATE)),
-        "P": np.empty((n, m, STATE, STATE)),
-        "log_mu": np.empty((n, m)),
-    }
-    if k:
-        new["C"] = np.empty((n, m, STATE, k))
-    if e:
-        new["log_w"] = np.empty((n, e))
-    return new
-
-
-def _belief(belief: Belief) -> Any:
-    arrays = {name: getattr(belief, name) for name in ("x", "P", "log_mu", "log_w")}
-    if belief.knows_bias:
-        arrays["C"] = belief.C
-    return _struct(_Belief, **arrays)
-
-
-def _measured(measurement: Measurement) -> Any:
-    arrays = {"z": measurement.z, "R": measurement.R}
-    if measurement.B.size:
-        arrays["root"] = measurement.root
-    return _struct(_Measured, **arrays)
-
-
-def _compared(found: Comparison) -> Any:
-    names = ("mean", "whole", "surprise", "loss", "together", "log_w")
-    arrays = {name: getattr(found, name) for name in names}
-    return _struct(_Compared, y=found.innovation.y, S=found.innovation.S, **arrays)
-
-
-def _struct(kind: type[ctypes.Structure], **arrays: Array) -> Any:
-    """Return the addresses of arrays as the library takes them; what is left out is NULL."""
-    dense = {name: _dense(array) for name, array in arrays.items()}
-    addresses = kind(**{name: _at(array) for name, array in dense.items()})
-    addresses.kept = dense  # type: ignore[attr-defined]
-    return ctypes.byref(addresses)
+    if len(bank) > MOST_MODELS or len(bank.spans) > MOST_EXPERTS:
+        return None
+    if adviser is not None and not adviser.step.is_native:
+        return None
+    return NativeBank(library, bank, gate, adviser, led)
 
 
 def _dense(array: Array) -> Array:

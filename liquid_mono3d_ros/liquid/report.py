@@ -56,6 +56,7 @@ def report(
         lives.health.tolist(),
         lives.last_measured.tolist(),
         lives.num_cameras.tolist(),
+        lives.persistence.tolist(),
         strict=True,
     )
     return tuple(
@@ -71,8 +72,16 @@ def report(
             filter=kind,
             health=_HEALTH[health | instead],
             last_measured=last_measured,
+            persistence=persistence,
             num_cameras=num_cameras,
             predictions=() if path is None or state == State.DELETED else path.of(row),
         )
-        for row, (track_id, state, health, last_measured, num_cameras) in enumerate(columns)
+        for row, (
+            track_id,
+            state,
+            health,
+            last_measured,
+            num_cameras,
+            persistence,
+        ) in enumerate(columns)
     )

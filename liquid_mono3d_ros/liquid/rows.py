@@ -25,6 +25,12 @@ class Rows:
     def __len__(self) -> int:
         return len(next(self._arrays()))
 
+    def but(self: R, **arrays: Array) -> R:
+        """Return the same with other arrays; ``dataclasses.replace`` without its checks."""
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__, **arrays)
+        return changed
+
     def take(self: R, rows: Chosen) -> R:
         """Return the chosen rows."""
         if rows is ALL:

@@ -95,14 +95,33 @@ def link_states(
         mu: Probability of each model, (N, M): ``bank.weights`` when there are several experts.
         fading: Part of the slow error that has stayed; a number, or (N, 1, 1).
     """
+    C, biases = cross_moments(mixed, predicted, cross, x, mu)
+    return link_moments(x, P, C, biases, predicted, fading)
+
+
+def cross_moments(
+    mixed: Belief, predicted: Belief, cross: Array, x: Array, mu: Array | None = None
+) -> tuple[Array, tuple[Array, Array]]:
+    """Return the covariance of the state before with the state after, and those with the bias.
+
+    Args:
+        mixed: As for ``link_states``.
+        predicted: State after.
+        cross: Each model's covariance of before with after, (N, M, 9, 9).
+        x: Mean of ``predicted``.
+        mu: Probability of each model, (N, M).
+
+    Returns:
+        (N, 9, 9); covariances of the states before and after with the bias, each (N, 9, 3), or
+        (N, 9, 0).
+    """
     n, m = predicted.log_mu.shape
     mu = np.exp(predicted.log_mu) if mu is None else mu
     before = mixed.x - mu[:, None] @ mixed.x  # (N, M, 9)
     after = predicted.x - x[:, None]
     C = (mu[:, None] @ cross.reshape(n, m, STATE**2)).reshape(n, STATE, STATE)
     C += (before * mu[..., None]).swapaxes(-1, -2) @ after
-    bias_before, bias_after = (collapse_bias(b, mu) for b in (mixed, predicted))
-    return link_moments(x, P, C, (bias_before, bias_after), predicted, fading)
+    return C, (collapse_bias(mixed, mu), collapse_bias(predicted, mu))
 
 
 def link_moments(

@@ -12,18 +12,11 @@ import numpy as np
 from liquid_mono3d_ros.checks import Array, complain
 from liquid_mono3d_ros.liquid.advice import Adviser
 from liquid_mono3d_ros.liquid.assimilation import Tracks, assimilate
-from liquid_mono3d_ros.liquid.bank import (
-    birth,
-    collapse,
-    collapse_bias,
-    mix,
-    propagate,
-    weights,
-)
-from liquid_mono3d_ros.liquid.belief import Belief
+from liquid_mono3d_ros.liquid.bank import birth, weights
+from liquid_mono3d_ros.liquid.belief import Belief, widen
 from liquid_mono3d_ros.liquid.design import EXPERTS, FilterSettings, design_filter, gravity_in
 from liquid_mono3d_ros.liquid.forecast import forecast
-from liquid_mono3d_ros.liquid.guidance import collapse_all, led_by, output
+from liquid_mono3d_ros.liquid.guidance import led_by, step
 from liquid_mono3d_ros.liquid.insight import Insight, look_inside
 from liquid_mono3d_ros.liquid.lifecycle import (
     Lives,
@@ -33,6 +26,8 @@ from liquid_mono3d_ros.liquid.lifecycle import (
     new_lives,
     seen_today,
 )
+from liquid_mono3d_ros.liquid.persistence import assess, load_judge
+from liquid_mono3d_ros.liquid.replay import Event, Moment, Recent, Segment, merge, put_in
 from liquid_mono3d_ros.liquid.report import Path, report
 from liquid_mono3d_ros.liquid.smoother import (
     Link,
@@ -41,7 +36,6 @@ from liquid_mono3d_ros.liquid.smoother import (
     append,
     begin_states,
     link_moments,
-    link_states,
     smooth,
     without,
 )
@@ -75,6 +69,7 @@ class TrackFilter:
 
     Attributes:
         fallback_reason: Why the imm stands in for the liquid filter; empty when it does not.
+        unjudged_reason: Why no network says which tracks last; empty when one does.
         epoch: Starts at 0, one more after every reset.
         dropped: Reason → number of points not used; one that ends in ``_reset`` counts resets.
 
@@ -82,6 +77,14 @@ class TrackFilter:
         >>> TrackFilter(FilterSettings(filter="cv")).predict(0).trajectories
         ()
     """
+
+    _stamp: int | None
+    _belief: Belief
+    _lives: Lives
+    _recent: Recent
+    _steps: tuple[Step, ...]
+    _tentative: dict[int, list[Trajectory]]
+    _smoothed: int | None
 
     def __init__(
         self,
@@ -98,6 +101,7 @@ class TrackFilter:
             adviser, self.fallback_reason = _load(settings)
             experts = experts if adviser else EXPERTS["imm"]
         self._design = design_filter(settings, experts, adviser)
+        self._judge, self.unjudged_reason = load_judge(settings.persistence_weights)
         kinds = {"liquid": FilterKind.LIQUID, "imm": FilterKind.IMM}
         self._kind = next((kinds[name] for name in kinds if name in experts), FilterKind.CV)
         self._late = nanoseconds(settings.late_window)
@@ -109,32 +113,78 @@ class TrackFilter:
         """Take in the points of one instant.
 
         A stamp seen before adds its measurements without a prediction. Older points within
-        ``late_window`` are dropped and counted; still older ones, another epoch or another frame
+        ``late_window`` are put where they belong, and what came after them is filtered again; the
+        answer is that of the newest stamp. Those for which too much would have to be repeated
+        (``replay.MOST``) are dropped and counted. Still older ones, another epoch or another frame
         reset the filter. Unusable points are dropped and counted.
         """
         self._reset_if_foreign(points)
         if self._stamp is None:
             self._settle(points.frame_id)
         if self._stamp is not None and points.stamp < self._stamp:
-            self.dropped["late"] += len(points)
-            return FilterUpdate(self.predict(self._stamp))
-        before, link = self._advance(points.stamp)
-        tracks, refused = assimilate(self._design, before, points)
-        self.dropped += refused
-        self._belief = tracks.belief
-        self._lives = advance(tracks.lives, self._design.rules, points.stamp)
+            return self._take_in_late(points)
+        update = self._take_in(points)
+        self._smoothed = update.lagged[-1].stamp if update.lagged else self._smoothed
+        return update
+
+    def _take_in(self, points: Points3D) -> FilterUpdate:
+        """Take in points not older than the newest."""
+        since = 0 if self._stamp is None else points.stamp - self._stamp
+        tracks, link = self._advance(points)
+        told, predicted, self._belief = tracks.told, self._belief, tracks.belief
+        lives = assess(self._judge, tracks.lives, told.x, told.P, seconds(since))
+        self._lives = advance(lives, self._design.rules, points.stamp)
         self._epoch_in, self._frame_id = points.epoch, points.frame_id
 
-        x, P, stretch = output(self._design, self._belief)
-        now = self._report(self._lives, x, P, points.stamp, self._path(self._belief))
+        path = self._path(self._belief)
+        now = self._report(self._lives, told.x, told.P, points.stamp, path)
         history = self._confirm(now)
-        if self._design.adviser is not None:
-            P = collapse_all(self._design, self._belief)[1]
-        seems = self._apparent(P, before.belief)
-        step = Step(points.stamp, self._lives, x, P, seems, link, tracks.begun, stretch)
-        lagged = self._smooth(step)
+        P = told.P if self._design.adviser is None else told.whole
+        seems = self._apparent(P, predicted)
+        newest = Step(
+            points.stamp, self._lives, told.x, P, seems, link, tracks.begun, told.stretch
+        )
+        lagged = self._smooth(newest)
         self._bury()
+        self._remember((points.stamp, points))
         return FilterUpdate(now, history, lagged)
+
+    def _take_in_late(self, points: Points3D) -> FilterUpdate:
+        """Go back to before the points, and take in again what came after them."""
+        known, found = self._lives, self._recent.split(points.stamp)
+        if found is None:
+            self.dropped["late"] += len(points)
+            return FilterUpdate(self.predict(self._stamp or 0))
+        self._recent, later = found
+        self._restore(self._recent.segments[-1].before)
+        updates = []
+        for _, what in put_in(later, points):
+            if isinstance(what, Points3D):
+                counted = self.dropped.copy()
+                updates.append(self._take_in(what))
+                self.dropped = self.dropped if what is points else counted
+            elif what in self._lives.track_id:
+                self.drop(what)
+        merged = merge(updates, known, self._smoothed)
+        self._smoothed = merged.lagged[-1].stamp if merged.lagged else self._smoothed
+        return merged
+
+    def _remember(self, event: Event) -> None:
+        """Keep an event for points that come late, and what is known now if it is time to."""
+        if not self._late:
+            return
+        self._recent = self._recent.add(event, self._late)
+        if self._recent.is_due(event[0], self._late):
+            self._recent = self._recent.begin(self._moment())
+
+    def _moment(self) -> Moment:
+        tentative = {track_id: tuple(kept) for track_id, kept in self._tentative.items()}
+        return Moment(self._stamp, self._belief, self._lives, self._steps, tentative)
+
+    def _restore(self, moment: Moment) -> None:
+        self._stamp, self._belief, self._lives = moment.stamp, moment.belief, moment.lives
+        self._steps = moment.steps
+        self._tentative = {track_id: list(kept) for track_id, kept in moment.tentative.items()}
 
     @property
     def newest(self) -> int | None:
@@ -153,13 +203,12 @@ class TrackFilter:
             raise ValueError(complain("stamp", rule, f"{stamp} ns", "Ask for a later one."))
         alive = self._lives.state != State.DELETED
         lives, belief = self._lives.take(alive), self._belief.take(alive)
-        if stamp > newest:
-            dt = seconds(stamp - newest)
-            belief = self._move(belief, dt, linked=False)[0]
+        dt = seconds(stamp - newest) if stamp > newest else None
+        if dt is not None:
             state = np.where(lives.state == State.CONFIRMED, State.COASTING, lives.state)
             lives = replace(lives, state=state)
-        x, P, _ = output(self._design, belief)
-        return self._report(lives, x, P, stamp, self._path(belief))
+        told = step(self._design, belief, dt)
+        return self._report(lives, told.x, told.P, stamp, self._path(told.belief))
 
     def look_inside(self) -> Insight:
         """Say what goes on inside the filter, at the stamp of the newest points.
@@ -181,6 +230,7 @@ class TrackFilter:
             raise ValueError(complain("track_id", known, str(track_id), "Read it from an update."))
         state = np.where(mine, State.DELETED, self._lives.state).astype(np.uint8)
         self._lives = replace(self._lives, state=state)
+        self._remember((self._stamp or 0, track_id))
 
     def reset(self) -> None:
         """Forget every track and begin the next epoch; what was counted is kept."""
@@ -189,14 +239,17 @@ class TrackFilter:
 
     def _forget(self) -> None:
         bank, none = self._design.bank, np.zeros(0, dtype=np.int64)
-        self._stamp: int | None = None
+        self._stamp = None
         self._epoch_in = 0
         self._frame_id = ""
         units = self._design.units
         self._belief = birth(bank, np.zeros((0, 3)), np.zeros((0, 3, 3)), 1.0, units=units)
-        self._lives = new_lives(none.astype(np.uint64), Witness(0, none, none))
-        self._steps: tuple[Step, ...] = ()
-        self._tentative: dict[int, list[Trajectory]] = {}
+        judging = 0 if self._judge is None else self._judge.units
+        self._lives = new_lives(none.astype(np.uint64), Witness(0, none, none), judging)
+        self._steps = ()
+        self._tentative = {}
+        self._smoothed = None
+        self._recent = Recent((Segment(self._moment()),))
 
     def _settle(self, frame_id: str) -> None:
         """Take the gravity of the frame the points come in."""
@@ -217,53 +270,34 @@ class TrackFilter:
             self.dropped[reason] += 1
             self.reset()
 
-    def _advance(self, stamp: int) -> tuple[Tracks, Link]:
-        """Predict every track to ``stamp``; nothing moves when it is the newest already."""
-        belief, lives = self._belief, self._lives
-        begun = np.zeros(len(lives), dtype=bool)
-        if stamp == self._stamp:
-            return Tracks(belief, lives, *collapse_all(self._design, belief), begun), self._steps[
-                -1
-            ].link
-        gap = 0 if self._stamp is None else stamp - self._stamp
-        self._stamp = stamp
-        if not len(lives):
-            x, P = collapse(belief)
-            return Tracks(belief, lives, x, P, begun), begin_states(x, P)
-        linked = self.settings.lag > 0 and gap <= self._design.rules.coast_time
-        belief, x, P, link = self._move(belief, seconds(gap), linked=linked)
-        return Tracks(belief, grow_older(lives), x, P, begun), link
-
-    def _move(
-        self, belief: Belief, dt: float, *, linked: bool
-    ) -> tuple[Belief, Array, Array, Link]:
-        """Return the belief ``dt`` seconds ahead, its mean and covariance, and the link to it."""
-        design, fading = self._design, math.exp(-dt / self._design.bank.bias_time)
-        if design.kernel is not None:
-            log_q = None if design.adviser is None else belief.log_q
-            ahead = design.kernel.advance(belief, dt, log_q, linked=linked)
-            unshared, belief, x, P = belief.log_w, ahead.belief, ahead.x, ahead.P
-            if ahead.cross is None:
-                return belief, x, P, begin_states(x, P)
-            mu = weights(design.bank, replace(belief, log_w=unshared))
-            bias = ahead.bias, collapse_bias(belief, mu)
-            return belief, x, P, link_moments(x, P, ahead.cross, bias, belief, fading)
-        mixed = mix(design.bank, belief, dt)
-        unshared = belief.log_w  # the link needs both ends alike
-        belief, cross = propagate(design.bank, mixed, dt, log_q=led_by(design, mixed.log_q))
-        mu = weights(design.bank, replace(belief, log_w=unshared))
-        x, P = collapse(belief, mu)
-        if not linked:
-            return belief, x, P, begin_states(x, P)
-        return belief, x, P, link_states(mixed, belief, cross, x, P, mu, fading)
+    def _advance(self, points: Points3D) -> tuple[Tracks, Link]:
+        """Take every track to the points and enter these; a stamp seen before moves nothing."""
+        design, belief, lives = self._design, self._belief, self._lives
+        if points.stamp == self._stamp:
+            tracks, _, refused = assimilate(design, belief, lives, points, None)
+            self.dropped += refused
+            return tracks, self._steps[-1].link
+        gap = 0 if self._stamp is None else points.stamp - self._stamp
+        self._stamp = points.stamp
+        dt, linked = seconds(gap), self.settings.lag > 0 and gap <= design.rules.coast_time
+        older = grow_older(lives)
+        tracks, told, refused = assimilate(design, belief, older, points, dt, linked=linked)
+        self.dropped += refused
+        if not linked or not len(lives):
+            return tracks, begin_states(told.x, told.P)
+        bias, fading = (told.bias_before, told.bias_after), math.exp(-dt / design.bank.bias_time)
+        link = link_moments(told.before, told.before_P, told.cross, bias, belief, fading)
+        return tracks, link
 
     def _apparent(self, P: Array, predicted: Belief) -> Array:
         """Return the covariance of the apparent state, by the slow error as it was predicted."""
         belief = self._belief
         if not belief.knows_bias:
             return P
-        born = belief.take(slice(len(predicted), None))
-        return apparent(P, belief, predicted.join(born), weights(self._design.bank, belief))
+        seen = widen(predicted)
+        if len(seen) < len(belief):
+            seen = seen.join(belief.take(slice(len(seen), None)))
+        return apparent(P, belief, seen, weights(self._design.bank, belief))
 
     def _path(self, belief: Belief) -> Path | None:
         if not self._after or not len(belief):

@@ -1,6 +1,7 @@
 """What comes in over a day, at any rate, in any order: bounded memory, no NaN, no exception."""
 
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -108,5 +109,61 @@ def test_outliers_duplicates_and_late_points(track_filter, make_points):
         if rng.random() < 0.1:
             update = track_filter.update(make_points(stamp, z))
         check(update)
-    assert track_filter.dropped["late"] > 0
+    assert track_filter.dropped == {}, "late points found their places"
     assert len(update.now) == 2
+
+
+def test_late_points_of_many_tracks_take_bounded_memory(make_points):
+    track_filter = TrackFilter(FilterSettings(lag=0, horizon=0.0))
+    rng, sizes = np.random.default_rng(4), []
+    xyz = rng.normal(size=(300, 3)) * 100
+    for k in range(60):
+        stamp = (k - 5 * (k % 10 == 9)) * SECOND // 30
+        update = track_filter.update(make_points(stamp, xyz))
+        sizes.append(size(track_filter))
+    assert len(update.now) == 300
+    assert track_filter.dropped == {}
+    assert max(sizes[40:]) <= 1.05 * max(sizes[20:40])
+
+
+@pytest.mark.slow
+def test_ten_thousand_tracks_cost_no_more_each_than_a_thousand(track_filter, make_points):
+    rng, cost = np.random.default_rng(5), {}
+    for n in (1_000, 10_000):
+        track_filter.reset()
+        xyz = rng.normal(size=(n, 3)) * 100
+        times = []
+        for k in range(4):
+            points, begun = make_points(k * SECOND // 30, xyz), time.process_time()
+            update = track_filter.update(points)
+            times.append(time.process_time() - begun)
+        assert len(update.now) == n
+        cost[n] = min(times[1:]) / n
+        states = np.array([t.xyz for t in update.now.trajectories])
+        assert np.isfinite(states).all()
+        P = np.array([t.covariance for t in update.now.trajectories])
+        assert np.isfinite(P).all()
+    assert cost[10_000] < 2 * cost[1_000]
+
+
+@pytest.mark.slow
+def test_a_whole_day_without_end(make_points):
+    """One object seen every five seconds, with an hour's pause at noon; another now and then."""
+    settings = FilterSettings(coast_time=12.0, late_window=20.0)
+    track_filter, rng, sizes = TrackFilter(settings), np.random.default_rng(6), []
+    start = 1_700_000_000 * SECOND
+    for second in range(0, 86_400, 5):
+        if 43_200 <= second < 46_800:
+            continue
+        angle = second * 2 * np.pi / 3600
+        z = [[np.cos(angle), np.sin(angle), 1.0], [9.0, 9.0, 9.0]][: 1 + (second % 60 < 15)]
+        z = np.array(z) + rng.normal(size=(len(z), 3)) * 0.02
+        ids = [0, 1 + second // 60][: len(z)]
+        update = track_filter.update(make_points(start + second * SECOND, z, ids=ids))
+        if second % 1800 == 900:
+            check(update)
+            sizes.append(size(track_filter))
+    first = next(t for t in update.now.trajectories if t.track_id == 0)
+    assert first.state == State.CONFIRMED
+    assert max(sizes[20:]) <= 1.05 * max(sizes[:20])
+    assert track_filter.dropped == {}

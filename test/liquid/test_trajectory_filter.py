@@ -50,7 +50,7 @@ def test_a_straight_line_is_found(make_points):
     assert last.filter == FilterKind.IMM
     assert last.num_cameras == 2
     assert last.health == Health.GOOD
-    assert math.isnan(last.persistence)
+    assert last.persistence > 0.95
 
 
 @pytest.mark.parametrize("kind", ["imm", "cv"])
@@ -289,16 +289,6 @@ def test_a_stamp_seen_before_updates_without_prediction(make_points):
     np.testing.assert_allclose(a.xyz, b.xyz, atol=1e-4)
     np.testing.assert_allclose(a.covariance, b.covariance, atol=1e-3)
     assert [lot.stamp for lot in two.lagged] == [2 * STEP]
-
-
-def test_late_points_are_dropped_and_counted(make_points):
-    track_filter = TrackFilter(FilterSettings(late_window=0.5, gravity=(0, 0, 0)))
-    feed(track_filter, make_points, np.zeros((5, 2, 3)))
-    update = track_filter.update(make_points(START, np.ones((2, 3))))
-    assert track_filter.dropped == {"late": 2}
-    assert track_filter.epoch == 0
-    assert update.now.stamp == START + 4 * STEP
-    np.testing.assert_allclose(update.now.trajectories[0].xyz, 0.0, atol=1e-12)
 
 
 @pytest.mark.parametrize(

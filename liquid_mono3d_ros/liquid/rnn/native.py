@@ -23,6 +23,8 @@ FLAGS = (
     "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi",
 )  # fmt: skip
 """No fast-math: NaN and infinity keep their meaning. No -march: the code asks the processor."""
+MORE = {"bank": ("-fno-tree-vectorize",)}
+"""Of a library alone: written in vectors already."""
 
 _N, _P, _I, _F = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int, ctypes.c_float
 _SCAN = {
@@ -36,17 +38,10 @@ _SCAN = {
     "use_plain": (_I,),
     "is_fast": (),
 }
-_BANK = {
-    "bank_advance": (_P, _N, ctypes.c_double, *[_P] * 7),
-    "bank_compare": (_P, _N, *[_P] * 4),
-    "bank_correct": (_P, _N, *[_P] * 7),
-    "bank_collapse": (_P, _N, *[_P] * 5),
-    "use_plain": (_I,),
-    "is_fast": (),
-}
+_BANK = {"bank_step": (_P, _N, ctypes.c_double, *[_P] * 8, _I), "is_fast": ()}
 SIGNATURES = {"scan": _SCAN, "bank": _BANK}
 """Library → function → types of its arguments, as in its source."""
-QUICK = ("running_step", "bank_advance", "bank_compare", "bank_correct", "bank_collapse")
+QUICK = ("running_step", "bank_step")
 """Functions that keep the interpreter's lock: giving it up costs more than a step of 1 µs."""
 
 
@@ -70,7 +65,7 @@ def cache() -> Path:
 
 def file_name(name: str = "scan") -> str:
     """Return the library's name; it changes with the source, the flags and the machine."""
-    text = _source(name).read_bytes() + " ".join((*FLAGS, platform.machine())).encode()
+    text = _source(name).read_bytes() + " ".join((*_flags(name), platform.machine())).encode()
     return f"{name}-{hashlib.sha256(text).hexdigest()[:16]}.so"
 
 
@@ -97,7 +92,7 @@ def build(folder: Path | None = None, name: str = "scan") -> Path:
     with tempfile.TemporaryDirectory(dir=target.parent) as workshop:
         half = Path(workshop, target.name)
         done = subprocess.run(
-            [compiler, *FLAGS, "-o", str(half), str(source), "-lm"],
+            [compiler, *_flags(name), "-o", str(half), str(source), "-lm"],
             capture_output=True,
             text=True,
             check=False,
@@ -128,9 +123,13 @@ def load(path: Path, name: str = "scan") -> ctypes.CDLL:
             setattr(loaded, each, getattr(quick, each))
         function = getattr(loaded, each)
         function.argtypes = kinds
-        silent = each == "use_plain" or each.startswith("bank_")
+        silent = each in ("use_plain", "bank_step")
         function.restype = None if silent else ctypes.c_int
     return loaded
+
+
+def _flags(name: str) -> tuple[str, ...]:
+    return (*FLAGS, *MORE.get(name, ()))
 
 
 def _source(name: str) -> Path:

@@ -78,8 +78,11 @@ class RunningStep:
         if use_native and library is None:
             cure = "Run python -m liquid_mono3d_ros.liquid.rnn.native."
             raise ValueError(complain("use_native", "False", "True without a library", cure))
-        self._native = None if library is None else _NativeStep(library, self)
+        self._native = None if library is None else NativeCell(library, self)
         self._joined = np.empty((0, self.input_size + self.units), dtype=np.float32)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunningStep, (self.weights, self.design)
 
     @classmethod
     def from_torch(cls, cell: Any, *, use_native: bool | None = None) -> RunningStep:
@@ -101,6 +104,19 @@ class RunningStep:
     def is_native(self) -> bool:
         """Whether the native library does the work."""
         return self._native is not None
+
+    def native_cell(self, batch: int) -> NativeCell:
+        """Return the cell as the library reads it, with room of its own for so many samples.
+
+        Raises:
+            ValueError: If the native library does not do the work.
+        """
+        if self._native is None:
+            cure = "Ask is_native before."
+            raise ValueError(complain("step", "native", "numpy's", cure))
+        cell = NativeCell(self._native.library, self)
+        cell.make_room(batch)
+        return cell
 
     def __call__(self, x: Array, h: Array, dt: Array | float) -> Array:
         """Return the states after ``dt`` seconds.
@@ -173,7 +189,7 @@ class RunningStep:
         return moved
 
 
-class _NativeStep:
+class NativeCell:
     """What the library reads and writes: arrays of its own, so that no address is looked up."""
 
     def __init__(self, library: Any, step: RunningStep) -> None:
@@ -196,7 +212,7 @@ class _NativeStep:
             alpha=self.keep[1].ctypes.data,
         )
         self.address = ctypes.addressof(self.struct)
-        self.run = library.running_step
+        self.library, self.run = library, library.running_step
         self.batch = -1
 
     def make_room(self, batch: int) -> None:
