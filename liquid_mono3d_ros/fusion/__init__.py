@@ -1,0 +1,1 @@
+"""Video features and trajectories, with their stamps → one embedding, and what is read from it."""
