@@ -37,7 +37,7 @@ MOSAIC = 24
 """Side of the squares that hide who is in a picture, px."""
 HEADINGS = {
     (0.645, 0.972): "Cameras, lines of sight, path",
-    (0.012, 0.375): "The path from near",
+    (0.012, 0.375): "The path from near, measured and predicted",
     (0.345, 0.375): "Speed, with one standard deviation",
     (0.675, 0.375): "In words",
 }

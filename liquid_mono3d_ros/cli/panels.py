@@ -19,7 +19,10 @@ from liquid_mono3d_ros.records import Trajectory, seconds
 # Okabe & Ito's palette, told apart by colour-blind eyes.
 FILTERED = "#0072B2"
 TRIANGULATED = "#D55E00"
+PREDICTED = "#000000"
 CAMERAS = ("#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
+CHI2_95_ACROSS = 5.9915
+"""Chi² of two degrees of freedom that 95 % stay below."""
 GREY = "#5F6368"
 PALE = "#C4C8CE"
 STYLE: dict[Any, Any] = {
@@ -126,14 +129,26 @@ def draw_room(
 
 
 def draw_path(axes: Any, track: Track) -> None:
-    """Show the path from near: what was triangulated, and what the filter made of it."""
+    """Show the path from near: what was triangulated, what the filter made of it, what it foresaw.
+
+    Around the filtered path lies the tube that holds the object, across its way, with 95 %.
+    """
     xyz, raw = track.xyz, track.triangulated
-    everything = np.vstack([xyz, raw])
+    rings = tube(xyz, np.array([state.covariance[:3, :3] for state in track.states]))
+    middle = track.middle
+    ahead = np.array([middle.xyz, *(one.xyz for one in middle.predictions)])
+    everything = np.vstack([xyz, raw, rings.reshape(-1, 3), ahead])
     low, high = everything.min(axis=0), everything.max(axis=0)
     margin = 0.06 * float((high - low).max())
-    axes.plot(*xyz.T, color=FILTERED, lw=3.2, alpha=0.55, label="filtered")
-    axes.plot(*raw.T, "o", color=TRIANGULATED, ms=2.4, mew=0, label="triangulated")
-    axes.plot(*track.middle.xyz, "o", color=FILTERED, ms=7, mec="white", mew=1.4)
+    surface: dict[str, Any] = {"color": FILTERED, "alpha": 0.18, "lw": 0, "shade": False}
+    axes.plot_surface(*np.moveaxis(rings, -1, 0), antialiased=False, **surface)
+    axes.plot(*xyz.T, color=FILTERED, lw=1.4, label="filtered, 95 % tube")
+    axes.plot(*raw.T, "o", color=TRIANGULATED, ms=2.2, mew=0, label="triangulated")
+    if len(ahead) > 1:
+        horizon = seconds(middle.predictions[-1].after)
+        style: dict[str, Any] = {"color": PREDICTED, "lw": 1.6, "ls": (0, (3, 2))}
+        axes.plot(*ahead.T, label=f"predicted {horizon:.2g} s ahead", **style)
+    axes.plot(*middle.xyz, "o", color=FILTERED, ms=7, mec="white", mew=1.4)
     for name, position in (("start", xyz[0]), ("end", xyz[-1])):
         axes.text(
             *(position + np.array([0, 0, margin])), name, fontsize=8, color=GREY, ha="center"
@@ -142,6 +157,39 @@ def draw_path(axes: Any, track: Track) -> None:
     way = xyz[-1] - xyz[0]
     axes.view_init(elev=22, azim=float(np.degrees(np.arctan2(way[1], way[0]))) - 70)
     axes.legend(loc="upper right", handlelength=1.4, borderaxespad=0)
+
+
+def tube(xyz: Array, covariance: Array, sides: int = 24) -> Array:
+    """Return rings around a path that hold the object, across its way, with 95 %.
+
+    The frame in which a ring is drawn is carried along without turning about the way, so that the
+    rings join without a twist.
+
+    Args:
+        xyz: Positions, (N, 3) m.
+        covariance: Of each, (N, 3, 3) m².
+        sides: Points of a ring.
+
+    Returns:
+        (N, sides, 3) m; the last point of a ring is the first again.
+    """
+    way = np.gradient(xyz, axis=0) if len(xyz) > 1 else np.zeros_like(xyz)
+    angle = np.linspace(0.0, 2 * np.pi, sides)
+    circle = np.sqrt(CHI2_95_ACROSS) * np.stack([np.cos(angle), np.sin(angle)])  # (2, S)
+    along, u = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0])
+    rings = np.empty((len(xyz), sides, 3))
+    for k, (centre, step, P) in enumerate(zip(xyz, way, covariance, strict=True)):
+        length = np.linalg.norm(step)
+        along = step / length if length > 0 else along  # it stands: as before
+        across = u - (u @ along) * along
+        if np.linalg.norm(across) < 1e-6:
+            across = np.roll(along, 1) - (np.roll(along, 1) @ along) * along
+        u = across / np.linalg.norm(across)
+        plane = np.stack([u, np.cross(along, u)], axis=1)  # (3, 2)
+        variances, axes = np.linalg.eigh(plane.T @ P @ plane)
+        root = (axes * np.sqrt(np.maximum(variances, 0.0))) @ axes.T
+        rings[k] = centre + (plane @ root @ circle).T
+    return rings
 
 
 def draw_speed(axes: Any, track: Track) -> None:

@@ -24,12 +24,15 @@ from liquid_mono3d_ros.synth.motions import FAMILIES, STRICT
 from liquid_mono3d_ros.train.advisers import Adviser, LiquidAdviser
 from liquid_mono3d_ros.train.differentiable_bank import TorchBank
 from liquid_mono3d_ros.train.filter_training import Arm, Recipe, Training, can_begin, scores
+from liquid_mono3d_ros.train.measured_conditions import chosen_alike
 from liquid_mono3d_ros.train.open_loop import OpenTraining, open_scores, record
 
 CHECKPOINT, LOG, PICTURE = "checkpoint.pt", "log.csv", "log.png"
 LOOPS = ("open", "noise", "closed")
 """What of the advice reaches the bank in training: nothing, what is said of noise, all of it."""
 _OF_A_STAGE = ("loop", "arms")
+ROUNDS = 4
+"""How often flights are drawn to find some within ranges."""
 
 
 def follow(
@@ -128,16 +131,37 @@ def torch_bank(device: str, settings: FilterSettings | None = None) -> TorchBank
 
 
 def draw(content: dict[str, Any]) -> tuple[Flights, Flights]:
-    """Draw the flights to learn from, and others to choose by, equally many of each condition."""
-    workers, kinds = os.cpu_count() or 1, [_conditions(one) for one in content["conditions"]]
+    """Draw the flights to learn from, and others to choose by, equally many of each condition.
+
+    Where ``alike`` names ranges, only flights within them: see ``measured_conditions``.
+    """
+    kinds = [_conditions(one) for one in content["conditions"]]
     parts: list[list[Flights]] = [[], []]
     for k, conditions in enumerate(kinds):
         for part, name in zip(parts, ("count", "validation"), strict=True):
             seed = 1000 * int(content["seed"]) + 10 * k + (name == "validation")
-            drawn = draw_flights_parallel(conditions, content[name] // len(kinds), seed, workers)
-            part.append(drawn.take(np.flatnonzero(can_begin(drawn))))
+            part.append(_drawn(conditions, content[name] // len(kinds), seed, content))
     learn, choose = map(joined, parts)
     return learn, choose
+
+
+def _drawn(conditions: Conditions, n: int, seed: int, content: dict[str, Any]) -> Flights:
+    """Draw n flights and keep what can begin; of those within ranges, go on until there are n."""
+    workers, ranges = os.cpu_count() or 1, content.get("alike", {})
+    found: list[Flights] = []
+    count = n
+    for k in range(ROUNDS if ranges else 1):
+        drawn = draw_flights_parallel(conditions, count, seed + 100_000 * k, workers)
+        found.append(drawn.take(can_begin(drawn) & chosen_alike(drawn, ranges)))
+        kept, missing = len(found[-1]), n - sum(map(len, found))
+        if missing <= 0:
+            break
+        count = min(round(1.2 * missing * count / max(kept, 1)) + 1, 10 * n)
+    flights = joined(found).take(slice(n))
+    if ranges and len(flights) < n / 10:
+        got, cure = f"{len(flights)} of {n} flights", "Widen them."
+        raise ValueError(complain("alike", "ranges that the simulation meets", got, cure))
+    return flights
 
 
 def _conditions(given: dict[str, Any]) -> Conditions:

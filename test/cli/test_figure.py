@@ -10,7 +10,7 @@ from dataclasses import replace
 from roads import line, road
 
 from liquid_mono3d_ros.cli.figure import MOSAIC, main_track, middle_views, mosaic
-from liquid_mono3d_ros.cli.panels import frustum, viewpoint
+from liquid_mono3d_ros.cli.panels import frustum, tube, viewpoint
 from liquid_mono3d_ros.records import seconds
 from liquid_mono3d_ros.synth.rigs import stereo_rig
 
@@ -81,3 +81,34 @@ def test_the_viewpoint_keeps_the_lines_of_sight_apart():
     azimuth = viewpoint(np.zeros(3), centres)
     bearings = np.radians([45, -45]) - np.radians(azimuth)
     assert abs(np.diff(np.sin(bearings))[0]) > 1.2
+
+
+def test_a_tube_holds_the_object_across_its_way_with_95_percent():
+    rng = np.random.default_rng(0)
+    t = np.linspace(0, 3, 40)
+    xyz = np.column_stack([np.cos(t), np.sin(t), 0.3 * t])
+    root = rng.normal(size=(3, 3)) * 0.02
+    P = np.tile(root @ root.T, (40, 1, 1))
+    rings = tube(xyz, P)
+    assert rings.shape == (40, 24, 3)
+    np.testing.assert_allclose(rings[:, 0], rings[:, -1], atol=1e-12)
+    way = np.gradient(xyz, axis=0)
+    off = rings - xyz[:, None]
+    np.testing.assert_allclose(np.einsum("nki,ni->nk", off, way), 0.0, atol=1e-12)
+    # A cloud drawn from P lies inside the ring of its plane so often:
+    along = way[20] / np.linalg.norm(way[20])
+    u = np.linalg.svd(along[None])[2][1:]  # (2, 3)
+    inverse = np.linalg.inv(u @ P[20] @ u.T)
+    ring, cloud = off[20] @ u.T, rng.multivariate_normal(np.zeros(3), P[20], 4000) @ u.T
+    reach = np.einsum("ki,ij,kj->k", ring, inverse, ring)
+    np.testing.assert_allclose(reach, reach[0], rtol=1e-9)
+    inside = np.einsum("ki,ij,kj->k", cloud, inverse, cloud) < reach[0]
+    assert inside.mean() == pytest.approx(0.95, abs=0.012)
+    # Neighbouring rings join without a twist.
+    steps = np.linalg.norm(np.diff(rings, axis=0), axis=2).max(axis=1)
+    assert steps.max() < 2 * np.linalg.norm(np.diff(xyz, axis=0), axis=1).max()
+
+
+def test_a_tube_around_what_stands_still():
+    rings = tube(np.zeros((3, 3)), np.tile(np.eye(3), (3, 1, 1)))
+    np.testing.assert_allclose(np.linalg.norm(rings, axis=2), 5.9915**0.5)
