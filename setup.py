@@ -44,5 +44,5 @@ setup(
     # Takes the place of those in setup.cfg, which start nodes and need ROS.
     entry_points={"console_scripts": ["liquid-mono3d = liquid_mono3d_ros.cli.main:main"]},
     install_requires=requirements("core"),
-    extras_require={part: requirements(part) for part in ("demo", "dev", "bench", "torch")},
+    extras_require={part: requirements(part) for part in ("demo", "dev", "bench", "torch", "llm")},
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from liquid_mono3d_ros.language.sentences import (
     say_appearance,
+    say_blinking,
     say_bounces,
     say_direction,
     say_height,
@@ -13,8 +14,10 @@ from liquid_mono3d_ros.language.sentences import (
     say_persistence,
     say_places,
     say_prediction,
+    say_rigidity,
     say_seen,
     say_sight,
+    say_size,
     say_speed,
     say_stops,
     say_turns,
@@ -24,7 +27,13 @@ from liquid_mono3d_ros.records import Facts
 NOT_KNOWN = "That is not known."
 
 SUBJECTS: tuple[tuple[Callable[[Facts], str], tuple[str, ...]], ...] = (
-    (say_appearance, ("colour", "color", "shape", "class", "kind", "look")),
+    (
+        say_appearance,
+        ("colour", "color", "shape", "class", "kind", "look", "marking", "pattern", "stripe"),
+    ),
+    (say_blinking, ("blink", "flash")),
+    (say_rigidity, ("rigid", "articulated", "deform")),
+    (say_size, ("size", "big", "small", "large", "wide", "how long is it", "elongat")),
     (say_persistence, ("persist", "transient", "real")),
     (say_seen, ("how long", "duration", "camera", "track")),
     (say_motion, ("motion", "how far", "distance", "path", "trajectory")),

@@ -35,13 +35,36 @@ def say_seen(facts: Facts) -> str:
 
 
 def say_appearance(facts: Facts) -> str:
-    """Say colour, shape and class."""
+    """Say colour, marking, shape and class."""
     noun = facts.object_class.value or facts.shape.value
     shape = f"{facts.shape.value}-shaped" if facts.object_class.known and facts.shape.known else ""
-    words = " ".join(word for word in (facts.colour.value, shape, noun) if word)
+    parts = (facts.colour.value, facts.marking.value, shape, noun)
+    words = " ".join(word for word in parts if word)
     if not words:
         return ""
     return f"It is {article(words)} {words}." if noun else f"It is {words}."
+
+
+def say_blinking(facts: Facts) -> str:
+    """Say whether it blinks."""
+    if not facts.blinking.known:
+        return ""
+    return "It blinks." if facts.blinking.value == "yes" else "It does not blink."
+
+
+def say_rigidity(facts: Facts) -> str:
+    """Say whether its form changes."""
+    return f"It is {facts.rigidity.value}." if facts.rigidity.known else ""
+
+
+def say_size(facts: Facts) -> str:
+    """Say how large it is, and how much longer than wide."""
+    parts = []
+    if facts.size.known:
+        parts.append(f"{say_quantity(facts.size)} m across")
+    if facts.elongation.known:
+        parts.append(f"{say_quantity(facts.elongation)} times as long as wide")
+    return f"It is {say_list(parts)}." if parts else ""
 
 
 def say_persistence(facts: Facts) -> str:

@@ -8,6 +8,7 @@ from liquid_mono3d_ros.checks import Array
 from liquid_mono3d_ros.language.answer import answer
 from liquid_mono3d_ros.language.sentences import (
     say_appearance,
+    say_blinking,
     say_direction,
     say_events,
     say_height,
@@ -15,8 +16,10 @@ from liquid_mono3d_ros.language.sentences import (
     say_persistence,
     say_places,
     say_prediction,
+    say_rigidity,
     say_seen,
     say_sight,
+    say_size,
     say_speed,
 )
 from liquid_mono3d_ros.records import Description, Facts
@@ -32,6 +35,9 @@ class TemplateBackend:
 
     name = "template"
 
+    def load(self) -> None:
+        """There is nothing to read."""
+
     def describe(
         self,
         facts: Facts,
@@ -39,8 +45,11 @@ class TemplateBackend:
         images: Sequence[Array] | None = None,
         question: str | None = None,
         on_token: Callable[[str], None] | None = None,
+        *,
+        deadline: float | None = None,
+        avoid: Sequence[str] = (),
     ) -> Description:
-        """Write about one object; ``tokens`` and ``images`` are not read."""
+        """Write about one object; only the facts and the question are read."""
         text = write(facts) if question is None else answer(facts, question)
         if on_token is not None:
             on_token(text)
@@ -52,6 +61,9 @@ def write(facts: Facts) -> str:
     sentences = (
         say_seen(facts),
         say_appearance(facts),
+        say_size(facts),
+        say_rigidity(facts),
+        say_blinking(facts) if facts.blinking.value == "yes" else "",
         say_persistence(facts),
         say_motion(facts),
         say_direction(facts),

@@ -126,6 +126,20 @@ def test_answers(question, answer):
     assert BACKEND.describe(FULL, question=question).text == answer
 
 
+def test_what_only_a_picture_knows_is_said_too():
+    facts = Facts(
+        9, "map", 3, 0, 1, 9, shape=Label("ball", 0.9), marking=Label("striped", 0.9),
+        blinking=Label("yes", 0.9), rigidity=Label("rigid", 0.9),
+        size=Quantity(0.21, 0.01), elongation=Quantity(1.5, 0.1),
+    )  # fmt: skip
+    assert BACKEND.describe(facts).text == (
+        "Object 3 was seen. It is a striped ball. It is 0.21 m across and 1.5 times as long as "
+        "wide. It is rigid. It blinks."
+    )
+    steady = Facts(9, "map", 3, 0, 1, 9, blinking=Label("no", 0.9))
+    assert BACKEND.describe(steady, question="Does it blink?").text == "It does not blink."
+
+
 def test_zero_is_an_answer_and_unknown_is_none():
     facts = Facts(9, "map", 3, 0, 1, 9, num_stops=Quantity(0, 0.0), num_gaps=Quantity(0, 0.0))
     assert BACKEND.describe(facts, question="Did it stop?").text == "It did not stop."
