@@ -55,6 +55,13 @@ PIPELINE = (
         ("", "interpolate", "extrapolate", "exact", "approximate"),
     ),
     Argument("filter", "", "trajectory filter", ("", "liquid", "imm", "cv")),
+    Argument("backend", "", "what writes the words: name of a file in config/backends, or a path"),
+    Argument(
+        "sight",
+        "",
+        "facts: say what the objects look like, as far as their crops show it",
+        ("", "off", "facts"),
+    ),
     Argument("params_file", "", "parameters that replace those of config/pipeline.yaml"),
     Argument("namespace", "", "of every node and topic"),
     Argument("use_sim_time", "false", "take time from /clock", SWITCH),

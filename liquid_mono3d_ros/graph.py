@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from liquid_mono3d_ros.geometry.triangulator import GeometrySettings
+from liquid_mono3d_ros.language.judgement import VerifierSettings
 from liquid_mono3d_ros.language.narrator import NarratorSettings
+from liquid_mono3d_ros.language.sight import SightSettings
+from liquid_mono3d_ros.language.writer import WriterSettings
 from liquid_mono3d_ros.liquid.trajectory_filter import FilterSettings
-from liquid_mono3d_ros.settings import Settings, setting
+from liquid_mono3d_ros.settings import Settings, group, setting
 from liquid_mono3d_ros.synth.paths import PATHS
 from liquid_mono3d_ros.tracking.camera_tracker import TrackingSettings
 
@@ -45,6 +48,7 @@ class NodeSpec:
     subscribes: tuple[str, ...] = ()
     publishes: tuple[str, ...] = ()
     services: tuple[str, ...] = ("~/reset", "~/enable")
+    actions: tuple[str, ...] = ()
 
 
 TOPICS = {
@@ -240,7 +244,25 @@ class FilterNodeSettings(StageSettings, FilterSettings):
 class DescriptionNodeSettings(StageSettings, NarratorSettings):
     """Parameters of the description node."""
 
-    backend: str = setting("template", "what writes the words", choices=("template",))
+    backend: str = setting(
+        "template",
+        "what writes the words: name of a file in config/backends, or the path of one",
+    )
+    writer: WriterSettings = group(WriterSettings)
+    verifier: VerifierSettings = group(VerifierSettings)
+    questions: int = setting(
+        8, "questions to ~/ask that may wait; one more is rejected", bounds=(1, 100)
+    )
+    sight: str = setting(
+        "off",
+        "facts: measure what the tracks look like in their crops, without a network",
+        choices=("off", "facts"),
+    )
+    looks: SightSettings = group(SightSettings)
+    cameras: tuple[str, ...] = setting(
+        (), "with sight: names of the cameras whose crops are read, the reference camera first"
+    )
+    rig: str = setting("", "with sight: path of the rig file; empty: sizes are unknown")
     facts_frame: str = setting("", "z-up frame of the facts; empty: the world frame")
     up: tuple[float, ...] = setting(
         (), "up in the world frame (3 numbers); empty: z, unless it is an optical frame"
@@ -359,8 +381,9 @@ NODES = {
             "description",
             "measures facts about each trajectory and puts them into words",
             DescriptionNodeSettings,
-            ("trajectories",),
+            ("trajectories", "points3d", "{camera}/crops"),
             ("facts", "descriptions", "description_text", "/diagnostics"),
+            actions=("~/ask",),
         ),
         NodeSpec(
             "player",
@@ -411,6 +434,14 @@ SERVICES = {
     "~/refine": (
         "std_srvs/srv/Trigger",
         "starts to repair the rig with the last tracks; the log and /diagnostics tell the result",
+    ),
+}
+"""Name → type and what it does."""
+
+ACTIONS = {
+    "~/ask": (
+        "liquid_mono3d/action/AskTrajectory",
+        "answers a question about a track from its facts, piece by piece, or abstains",
     ),
 }
 """Name → type and what it does."""

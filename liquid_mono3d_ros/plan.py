@@ -78,6 +78,7 @@ def plan_pipeline(given: Mapping[str, str]) -> Plan:
     if values["rectified"]:
         parameters["triangulation"]["rectified"] = values["rectified"] == "true"
     parameters["liquid_filter"] = _given(values, "filter")
+    parameters["description"] = {"cameras": names, **_given(values, "backend", "sight", "rig")}
     remappings = tuple(pair for camera in cameras for pair in camera.remappings())
     processes = []
     for name in ROAD:

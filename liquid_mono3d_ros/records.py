@@ -332,6 +332,11 @@ class Facts:
     object_class: Label = Label()
     shape: Label = Label()
     colour: Label = Label()
+    marking: Label = Label()
+    blinking: Label = Label()
+    rigidity: Label = Label()
+    size: Quantity = Quantity()
+    elongation: Quantity = Quantity()
     persistence: Label = Label()
     motion: Label = Label()
     direction: Label = Label()
@@ -364,6 +369,7 @@ class Description:
         model_hash: sha256 of the weights; empty when the backend has none.
         verified: Every claim is supported by the facts.
         unsupported: Claims that were removed.
+        evidence: Names of the facts that support the text.
     """
 
     text: str
@@ -372,3 +378,4 @@ class Description:
     model_hash: str = ""
     verified: bool = False
     unsupported: tuple[str, ...] = field(default=())
+    evidence: tuple[str, ...] = field(default=())

@@ -76,6 +76,8 @@ def test_what_is_said_reaches_its_node():
             "detector": "colour",
             "sync": "extrapolate",
             "filter": "cv",
+            "backend": "smollm2",
+            "sight": "facts",
             "world_frame": "map",
             "use_sim_time": "true",
             "autostart": "false",
@@ -87,6 +89,9 @@ def test_what_is_said_reaches_its_node():
     assert process(plan, "triangulation").parameters["sync"] == "extrapolate"
     assert process(plan, "triangulation").parameters["world_frame"] == "map"
     assert process(plan, "liquid_filter").parameters["filter"] == "cv"
+    description = process(plan, "description").parameters
+    assert (description["backend"], description["sight"]) == ("smollm2", "facts")
+    assert description["cameras"] == ["left", "right"]
     for each in plan.processes:
         assert each.parameters["use_sim_time"] is True
         assert each.parameters["autostart"] is False

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from liquid_mono3d_ros.graph import NODES, QUALITIES, ROAD, SERVICES, TOPICS, StageSettings
+from liquid_mono3d_ros.graph import (
+    ACTIONS,
+    NODES,
+    QUALITIES,
+    ROAD,
+    SERVICES,
+    TOPICS,
+    StageSettings,
+)
 
 ROOT = Path(__file__).parents[1]
 NODE_FILES = {name: ROOT / "liquid_mono3d_ros" / "nodes" / f"{name}.py" for name in NODES}
@@ -97,6 +105,15 @@ def test_convention_names_are_relative():
 def test_qualities_and_services_are_explained():
     assert {topic.quality for topic in TOPICS.values()} <= set(QUALITIES)
     assert {name for node in NODES.values() for name in node.services} == set(SERVICES)
+    assert {name for node in NODES.values() for name in node.actions} == set(ACTIONS)
+
+
+def test_actions_are_ours_and_private():
+    for name, (kind, _) in ACTIONS.items():
+        assert name.startswith("~/")
+        package, _, action = kind.split("/")
+        assert package == "liquid_mono3d"
+        assert (ROOT / "action" / f"{action}.action").is_file()
 
 
 @pytest.mark.parametrize("name", NODES)

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "liquid_mono3d_ros"
 LEVELS = (
-    {"checks", "records", "settings", "resources"},
+    {"checks", "records", "search", "settings", "resources"},
     {"tracking", "geometry", "liquid", "video"},
     {"calibration", "fusion", "lite", "synth"},
     {"language"},
@@ -39,6 +39,8 @@ OPTIONAL = {
     "message_filters",
     "tf2_ros",
     "transformers",
+    "accelerate",
+    "gguf",
     "onnxruntime",
     "openai",
     "aniposelib",
@@ -49,14 +51,22 @@ OPTIONAL = {
 """Imported in the function that needs them."""
 TORCH = PACKAGE / "liquid" / "rnn"
 TORCH_FREE = {"__init__", "native", "running", "weights", "wiring", "drawing"}
-"""torch is at home here and in train/, these modules excepted; benchmarks import it lazily."""
+"""torch is at home here and in train/, these modules excepted."""
 TRAIN = PACKAGE / "train"
+LEARNT = {PACKAGE / "video", PACKAGE / "fusion"}
+"""Folders whose modules are networks."""
+DATA = {"__init__", "motion_tracks", "video_data"}
+"""Modules of these folders and of train/ without torch."""
+FORMATS = {"liquid_mono3d_ros.liquid.rnn.weights"}
+"""Readers and writers of files, without torch, which units beside theirs may import, too."""
+LAZY = {"bench", "language", "cli"}
+"""Units that import torch in the functions that need it."""
 MODELS = {PACKAGE / "bench" / "learning.py"}
 """Modules elsewhere that define models, imported when asked for."""
 
 
 def may_import_torch(path):
-    if path in MODELS or (TRAIN in path.parents and path.stem != "__init__"):
+    if path in MODELS or ({TRAIN, *LEARNT} & {*path.parents} and path.stem not in DATA):
         return True
     return TORCH in path.parents and path.stem not in TORCH_FREE
 
@@ -125,7 +135,7 @@ def test_imports_go_downwards():
     assert not [
         f"{dotted(path)} imports {name}"
         for path in modules()
-        for name in own_imports(path)
+        for name in own_imports(path) - FORMATS
         if (own := unit_of(dotted(path))) != (other := unit_of(name))
         and other
         and not (own and allowed(own, other))
@@ -164,7 +174,7 @@ def test_torch_only_among_the_liquid_cells():
         for name, at_import in imports(path)
         if name.split(".")[0] == "torch"
         and not may_import_torch(path)
-        and (at_import or unit_of(dotted(path)) != "bench")
+        and (at_import or unit_of(dotted(path)) not in LAZY)
     }
     assert not found
     assert all((TORCH / f"{name}.py").is_file() for name in TORCH_FREE)

@@ -117,9 +117,11 @@ def _trajectory(message: Any) -> Trajectory:
 
 
 def facts_from_message(message: Any) -> Facts:
-    """Return Facts as a record; both have the same field names."""
+    """Return Facts as a record; a fact that an older recording lacks is unknown."""
     values: dict[str, Any] = {"track_id": message.track_id, "epoch": message.epoch}
     for field in fields(Facts):
+        if not hasattr(message, field.name):
+            continue
         if isinstance(field.default, Label):
             label = getattr(message, field.name)
             values[field.name] = Label(label.value, label.confidence)
@@ -145,6 +147,7 @@ def description_from_message(message: Any) -> Description:
         model_hash=message.model_hash,
         verified=message.verified,
         unsupported=tuple(message.unsupported),
+        evidence=tuple(getattr(message, "evidence", ())),
     )
 
 

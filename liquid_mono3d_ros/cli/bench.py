@@ -21,6 +21,12 @@ BENCHES = {
     "cells": "liquid cells beside ncps, GRU and ODE solvers: step and training (needs torch)",
     "learning": "liquid cells beside GRU, GRU-D, LSTM on irregular samples (needs torch)",
     "filter": "filters of 3D tracks beside tuned classical ones, on simulated flights",
+    "filter_step": "what a step of the running filter costs, beside filterpy's IMM",
+    "filter_twins": "liquid, GRU, CfC, Transformer over the same bank, of equal sizes (--data)",
+    "persistence": "which tracks last: the judge beside M of N, IPDA, a sequential test",
+    "motion_classes": "names of motions: networks beside a fit of every family (--weights)",
+    "fusion": "what is read from sight and states together, beside either alone (--weights)",
+    "video": "the video encoder: pictures back from codes, labels from features (needs torch)",
     "drone_filter": "the filters alone on recorded flights with redrawn noise (--data)",
     "drone": "error against RTK on recorded flights (--data)",
     "pipeline": "latency and losses of the road, image to pose",
@@ -33,9 +39,18 @@ QUICK: dict[str, dict[str, Any]] = {
     "cells": {"runs": 5, "quick": True},
     "learning": {"seeds": 1, "steps": 60, "missing": (0.5,)},
     "filter": {"quick": True},
+    "filter_twins": {"tracks": 60},
+    "persistence": {"quick": True},
+    "motion_classes": {
+        "n": 200,
+        "views": {},
+        "recipe": {"seeds": 1, "tracks": 2000, "steps": 300},
+    },
+    "video": {"scenes": 40, "given": 80, "views": 40},
     "drone_filter": {"seeds": 1},
     "pipeline": {"runs": 1, "rounds": 4},
 }
+OPTIONS = ("runs", "data", "cameras", "figure", "weights", "peers_python", "device", "search")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
     measure = importlib.import_module(f"liquid_mono3d_ros.bench.{given.name}").measure
     known = inspect.signature(measure).parameters
     options = dict(QUICK.get(given.name, {}) if given.quick else {})
-    for option in ("runs", "data", "cameras", "figure", "peers_python", "device", "search"):
+    for option in OPTIONS:
         value = getattr(given, option)
         if value is None:
             continue
@@ -69,7 +84,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE", help="write the report there too")
     parser.add_argument("--quick", action="store_true", help="a short run, for a first look")
     parser.add_argument("--runs", type=int, help="repetitions (tracking, cells, pipeline)")
-    parser.add_argument("--data", nargs="+", metavar="DIR", help="recorded flights (drone)")
+    parser.add_argument(
+        "--data", nargs="+", metavar="DIR", help="recorded flights (drone), or trained models"
+    )
     parser.add_argument(
         "--cameras",
         nargs="+",
@@ -79,6 +96,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--figure", metavar="FILE", help="write pictures (tracking, sync, learning, filter)"
     )
+    parser.add_argument("--weights", metavar="PATH", help="what to score (video, motion_classes)")
     parser.add_argument(
         "--peers-python", nargs="+", metavar="PYTHON", help="that have the peers (tracking)"
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from liquid_mono3d_ros.arguments import DEMO, PIPELINE, Argument
 from liquid_mono3d_ros.bench.report import tables
-from liquid_mono3d_ros.graph import NODES, QUALITIES, SERVICES, TOPICS
+from liquid_mono3d_ros.graph import ACTIONS, NODES, QUALITIES, SERVICES, TOPICS
 from liquid_mono3d_ros.plan import plan_demo, plan_pipeline
 from liquid_mono3d_ros.settings import Setting
 
@@ -87,7 +87,7 @@ def parameters() -> str:
 
 
 def topics() -> str:
-    """Return ``docs/topics.md``: topics with types, qualities and both ends, and services."""
+    """Return ``docs/topics.md``: topics with types, qualities and both ends, services, actions."""
     ends = [
         (
             f"`{topic.name}`",
@@ -103,6 +103,10 @@ def topics() -> str:
         (f"`{name}`", f"`{kind}`", _offered_by(name), about)
         for name, (kind, about) in SERVICES.items()
     ]
+    actions = [
+        (f"`{name}`", f"`{kind}`", _offered_by(name), about)
+        for name, (kind, about) in ACTIONS.items()
+    ]
     return _page(
         "# Topics",
         NOTE.format("`liquid_mono3d_ros/graph.py`"),
@@ -116,11 +120,14 @@ def topics() -> str:
         "`{camera}/camera_info` latched, and `{camera}/image_raw` and `/clock` reliably.",
         "## Services",
         _table(("service", "type", "of", "what it does"), services),
+        "## Actions",
+        _table(("action", "type", "of", "what it does"), actions),
     )
 
 
-def _offered_by(service: str) -> str:
-    names = [node.name for node in NODES.values() if service in node.services]
+def _offered_by(name: str) -> str:
+    """Return the nodes that have a service or an action."""
+    names = [node.name for node in NODES.values() if name in (*node.services, *node.actions)]
     return "every node" if len(names) == len(NODES) else _words(names)
 
 

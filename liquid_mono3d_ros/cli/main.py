@@ -13,6 +13,7 @@ VERBS = {
     "calibrate": "make a rig file from images of a chessboard or ChArUco board",
     "refine": "repair a rig from what its cameras saw of moving objects",
     "doctor": "say what a rig can do and what is wrong with it",
+    "fetch": "download a language model for the descriptions",
     "train": "simulate flights and train on them, by a recipe",
     "bench": "measure, print a table, write JSON",
     "docs": "write the generated parts of config/ and docs/",

@@ -72,9 +72,9 @@ class LiquidFilterNode(Stage[FilterNodeSettings]):
         self._forget()
 
     def complaints(self) -> list[str]:
-        """Say why the liquid filter does not run, if it was asked for."""
-        reason = self.filter.fallback_reason
-        return [*super().complaints(), *([reason] if reason else [])]
+        """Say why the liquid filter, or the judge of tracks, does not run."""
+        reasons = (self.filter.fallback_reason, self.filter.unjudged_reason)
+        return [*super().complaints(), *filter(None, reasons)]
 
     def report(self) -> dict[str, object]:
         """Return the epoch and the filter's own drops."""

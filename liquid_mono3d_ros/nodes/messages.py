@@ -296,6 +296,7 @@ def description_to_msg(description: r.Description, latency: float) -> m.Trajecto
         model_hash=description.model_hash,
         verified=description.verified,
         unsupported=list(description.unsupported),
+        evidence=list(description.evidence),
         latency=latency,
         facts=facts_to_msg(facts),
     )

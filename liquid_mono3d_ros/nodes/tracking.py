@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from liquid_mono3d.msg import TrackCrop, TrackCropArray
 from sensor_msgs.msg import Image
 
 from liquid_mono3d_ros.checks import complain
 from liquid_mono3d_ros.graph import TrackingNodeSettings
+from liquid_mono3d_ros.nodes.crops import crops_to_msg
 from liquid_mono3d_ros.nodes.detections import check_vision_msgs, detections_from_msg, image_size
 from liquid_mono3d_ros.nodes.images import bgr_to_image, compressed_to_bgr, image_to_bgr
 from liquid_mono3d_ros.nodes.managed import run
@@ -20,7 +20,6 @@ from liquid_mono3d_ros.nodes.stage import Stage
 from liquid_mono3d_ros.nodes.worker import Worker
 from liquid_mono3d_ros.records import Frame, Tracks2D
 from liquid_mono3d_ros.tracking.camera_tracker import TOPIC, CameraTracker
-from liquid_mono3d_ros.tracking.crops import crop_tracks
 from liquid_mono3d_ros.tracking.drawing import draw_tracks
 
 
@@ -156,7 +155,7 @@ class TrackingNode(Stage[TrackingNodeSettings]):
             tracks = self.trackers[camera].update(frame)
             self.tracks[camera].publish(tracks2d_to_msg(tracks))
         if self.crops[camera].get_subscription_count():
-            self.crops[camera].publish(_crops(frame, tracks))
+            self.crops[camera].publish(crops_to_msg(frame, tracks))
         if self.pictures[camera].get_subscription_count():
             self.pictures[camera].publish(_picture(frame, tracks))
         self._took(time.monotonic() - start)
@@ -180,19 +179,6 @@ def _picture(frame: Frame, tracks: Tracks2D) -> Image:
     message = Image(header=header(frame.stamp, frame.frame_id))
     bgr_to_image(message, draw_tracks(frame, tracks))
     return message
-
-
-def _crops(frame: Frame, tracks: Tracks2D) -> TrackCropArray:
-    track_ids, pictures = crop_tracks(frame, tracks)
-    return TrackCropArray(
-        header=header(frame.stamp, frame.frame_id),
-        camera=frame.camera,
-        epoch=tracks.epoch,
-        crops=[
-            TrackCrop(track2d_id=int(i), data=np.ascontiguousarray(picture).reshape(-1))
-            for i, picture in zip(track_ids, pictures, strict=True)
-        ],
-    )
 
 
 def main() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -13,7 +15,26 @@ MARGIN = 1.25
 it is."""
 
 
-def crop_tracks(frame: Frame, tracks: Tracks2D, size: int = 64) -> tuple[Array, Array]:
+@dataclass(frozen=True)
+class Crop:
+    """A picture of one 2D track.
+
+    Attributes:
+        camera: Name of the camera in the rig.
+        stamp: Of the image, ns.
+        track2d_id: In that camera.
+        rgb: (64, 64, 3) uint8.
+        side_px: Side of the window, px of the raw image.
+    """
+
+    camera: str
+    stamp: int
+    track2d_id: int
+    rgb: Array
+    side_px: float
+
+
+def crop_tracks(frame: Frame, tracks: Tracks2D, size: int = 64) -> tuple[Array, Array, Array]:
     """Cut out each track that is confirmed and was measured in this image.
 
     The window is a square around the box, resized to ``size``; without a box it is ``size`` pixels
@@ -25,7 +46,8 @@ def crop_tracks(frame: Frame, tracks: Tracks2D, size: int = 64) -> tuple[Array, 
         size: Side of the pictures, px.
 
     Returns:
-        Ids (M,) uint64 and pictures (M, size, size, 3) uint8 in RGB order.
+        Ids (M,) uint64, pictures (M, size, size, 3) uint8 in RGB order, and the sides of their
+        windows (M,), px of the raw image.
 
     Raises:
         ValueError: If camera or stamp differ.
@@ -36,13 +58,15 @@ def crop_tracks(frame: Frame, tracks: Tracks2D, size: int = 64) -> tuple[Array, 
         raise ValueError(complain("frame", rule, got, "Keep the image until its tracks are cut."))
     chosen = np.flatnonzero((tracks.state == State.CONFIRMED) & tracks.measured)
     rgb = np.empty((len(chosen), size, size, 3), dtype=np.uint8)
-    for picture, index in zip(rgb, chosen, strict=True):
+    sides = np.empty(len(chosen))
+    for row, index in enumerate(chosen):
         centre, side = _window(tracks.uv[index], tracks.bbox[index], size)
         window = _cut(frame.image, centre, side)
         shrinks = side > size
         method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        picture[:] = cv2.resize(window, (size, size), interpolation=method)[:, :, ::-1]
-    return tracks.track_id[chosen], rgb
+        rgb[row] = cv2.resize(window, (size, size), interpolation=method)[:, :, ::-1]
+        sides[row] = side
+    return tracks.track_id[chosen], rgb, sides
 
 
 def _window(uv: Array, bbox: Array, size: int) -> tuple[Array, int]:

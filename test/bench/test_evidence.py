@@ -55,7 +55,7 @@ def test_a_gap_is_counted_and_timed():
         {"num_turns": Quantity(1.0, 0.0)},
         {"direction": Label("right", 0.9)},
         {"motion": Label("circle", 0.9)},
-        {"colour": Label("red", 0.9)},
+        {"shape": Label("ball", 0.9)},
         {"displacement": (Quantity(0.5, 0.01), Quantity(), Quantity())},
     ],
 )
@@ -64,6 +64,12 @@ def test_a_wrong_fact_is_named(wrong):
     facts = replace(recording.facts[-1], **wrong)
     (sentence,) = disagreements(facts, recomputed_facts(recording, facts))
     assert sentence.startswith(next(iter(wrong)))
+
+
+def test_what_was_read_from_pictures_is_not_measured_again():
+    recording = road(line, 3.0)
+    facts = replace(recording.facts[-1], colour=Label("red", 0.9), size=Quantity(0.2, 0.01))
+    assert not disagreements(facts, recomputed_facts(recording, facts))
 
 
 def test_a_fact_of_another_track_or_frame_is_refused():

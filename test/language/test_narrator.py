@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from liquid_mono3d_ros.language.narrator import FactsFrame, Narrator, NarratorSettings
+from liquid_mono3d_ros.language.appearance import Appearance
+from liquid_mono3d_ros.language.narrator import ENDED, FactsFrame, Narrator, NarratorSettings
+from liquid_mono3d_ros.language.sight import TrackSight
 from liquid_mono3d_ros.language.template import TemplateBackend
-from liquid_mono3d_ros.records import State, nanoseconds, seconds
+from liquid_mono3d_ros.records import Label, Quantity, State, nanoseconds, seconds
 
 START = 5_000_000_000
 WORLD = FactsFrame.world("map", z_up=True)
@@ -88,3 +90,40 @@ def test_facts_are_told_in_the_facts_frame(narrator, walk):
     assert last.frame_id == "odom"
     assert [q.value for q in last.end_position] == pytest.approx([0.0, 2.0, 5.0], abs=1e-9)
     assert last.direction.value == "left"
+
+
+def test_the_reason_to_speak_comes_with_the_facts(narrator, walk):
+    told = [narrator.observe(t, WORLD) for t in walk(2.0)]
+    assert [reason for _, reason in told if reason] == ["new"]
+    assert all(facts is not None for facts, reason in told if reason)
+
+
+def test_the_newest_facts_of_each_track_are_kept_beyond_its_end(narrator, walk):
+    assert narrator.facts_of() is None
+    for track_id in range(ENDED + 3):
+        for state in walk(0.4):
+            facts, _ = narrator.observe(replace(state, track_id=track_id), WORLD)
+        assert narrator.facts_of(track_id).stamp == facts.stamp
+    assert narrator.facts_of() is narrator.facts_of(0)  # the oldest that lives
+    last = walk(0.4)[-1]
+    stamp = last.stamp + nanoseconds(1.0)
+    for track_id in range(ENDED + 2):
+        gone = replace(last, track_id=track_id, stamp=stamp, state=State.DELETED, measured=False)
+        narrator.observe(gone, WORLD)
+    assert narrator.facts_of() is narrator.facts_of(ENDED + 2)
+    assert [narrator.facts_of(i) is None for i in range(4)] == [True, True, False, False]
+    narrator.reset()
+    assert narrator.facts_of(ENDED + 2) is None
+
+
+def test_what_it_looks_like_is_a_fact(walk):
+    class Sight(TrackSight):
+        def appearance(self, track_id):
+            return Appearance(colour=Label("red", 0.98), size=Quantity(0.2, 0.01))
+
+    sight = Sight(("left",))
+    narrator = Narrator(NarratorSettings(), TemplateBackend(), sight)
+    *_, (facts, words) = [narrator.follow(t, WORLD) for t in walk(1.0)]
+    assert (facts.colour.value, facts.size.value) == ("red", 0.2)
+    assert facts.path_length.known
+    assert "red" in words.text

@@ -38,6 +38,8 @@ def test_crops_flow_while_someone_subscribes():
                 own.header.frame_id,
             )
             assert [crop.track2d_id for crop in array.crops] == [own.tracks[0].track_id]
+            longest = max(own.tracks[0].bbox[2:])
+            assert array.crops[0].side_px == round(1.25 * longest)
             picture = np.array(array.crops[0].data, np.uint8).reshape(64, 64, 3)
             np.testing.assert_array_equal(picture[32, 32], (20, 160, 170))  # RGB of the ball
             np.testing.assert_array_equal(picture[0, 0], 0)

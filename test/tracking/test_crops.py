@@ -46,9 +46,10 @@ def test_only_confirmed_and_measured_tracks_in_rgb(image: np.ndarray) -> None:
         state=[State.CONFIRMED, State.TENTATIVE, State.COASTING, State.CONFIRMED],
         measured=[True, True, False, False],
     )
-    ids, rgb = crop_tracks(Frame("left", 5, image), tracks)
+    ids, rgb, side_px = crop_tracks(Frame("left", 5, image), tracks)
     assert ids.tolist() == [11]
     assert ids.dtype == np.uint64
+    assert side_px.tolist() == [25]  # 1.25 boxes
     assert rgb.shape == (1, 64, 64, 3)
     assert rgb.dtype == np.uint8
     assert rgb[0, 32, 32].tolist() == [230, 20, 10]
@@ -56,28 +57,29 @@ def test_only_confirmed_and_measured_tracks_in_rgb(image: np.ndarray) -> None:
 
 def test_the_margin_shows_what_is_around(image: np.ndarray) -> None:
     tracks = tracks_at([(69.5, 49.5)], bbox=[(59.5, 39.5, 20, 20)])
-    _, rgb = crop_tracks(Frame("left", 5, image), tracks)
+    _, rgb, _ = crop_tracks(Frame("left", 5, image), tracks)
     red = (rgb[0, :, :, 0] > 180).mean()
     assert abs(red - 0.8**2) < 0.08
     assert rgb[0, 0, 0].tolist() == [120, 120, 120]
 
 
 def test_without_a_box_the_window_is_as_large_as_the_picture(image: np.ndarray) -> None:
-    _, rgb = crop_tracks(Frame("left", 5, image), tracks_at([(69.5, 49.5)]), size=32)
+    _, rgb, side_px = crop_tracks(Frame("left", 5, image), tracks_at([(69.5, 49.5)]), size=32)
+    assert side_px.tolist() == [32]
     assert np.array_equal(rgb[0], image[34:66, 54:86, ::-1])
 
 
 def test_the_border_is_repeated(image: np.ndarray) -> None:
     image = image.copy()
     image[:, 0] = (1, 2, 3)
-    _, rgb = crop_tracks(Frame("left", 5, image), tracks_at([(-3.5, 60.5)]), size=16)
+    _, rgb, _ = crop_tracks(Frame("left", 5, image), tracks_at([(-3.5, 60.5)]), size=16)
     assert (rgb[0, :, :12] == (3, 2, 1)).all()
     assert (rgb[0, :, 12:] == 120).all()
 
 
 def test_no_tracks_give_no_pictures(image: np.ndarray) -> None:
-    ids, rgb = crop_tracks(Frame("left", 5, image), tracks_at([]))
-    assert ids.shape == (0,)
+    ids, rgb, side_px = crop_tracks(Frame("left", 5, image), tracks_at([]))
+    assert ids.shape == side_px.shape == (0,)
     assert rgb.shape == (0, 64, 64, 3)
 
 
