@@ -157,16 +157,17 @@ def test_frames_and_orientation(road):
 
 def test_poses_lie_near_the_truth_and_within_their_stated_uncertainty(road):
     truth = SyntheticRecording(load_rig(road.folder / "rig.yaml"), PATHS["circle"]).truth
-    errors, squared = [], []
+    errors, squared, far = [], [], []
     for message in road.heard("pose_with_covariance")[10:]:
         p = message.pose.pose.position
         error = np.array([p.x, p.y, p.z]) - truth(to_stamp(message.header.stamp))[0]
         covariance = np.array(message.pose.covariance).reshape(6, 6)[:3, :3]
         errors.append(np.linalg.norm(error))
         squared.append(error @ np.linalg.solve(covariance, error))
+        far.append(errors[-1] / max(0.15, 4 * np.sqrt(np.trace(covariance))))
     assert len(errors) >= 49
     assert np.median(errors) < 0.03
-    assert max(errors) < 0.15
+    assert max(far) < 1, "a camera that is late on a busy machine is extrapolated, and said to be"
     assert np.median(squared) < 7.81  # 95 % of a chi-squared with 3 degrees of freedom
 
 
